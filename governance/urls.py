@@ -1,0 +1,12 @@
+"""All addresses of the product; each app keeps its own below."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("grids.urls")),
+    path("", include("incidents.urls")),
+    path("", include("mediation.urls")),
+]
