@@ -1,0 +1,16 @@
+"""Tables of the ground floor; nothing in them knows what a case is."""
+
+from core.models.audit import AuditEntry
+from core.models.calendar import CalendarDay, CalendarYear
+from core.models.heartbeat import Heartbeat
+from core.models.outbox import OutboxMessage
+from core.models.timer import Timer
+
+__all__ = [
+    "AuditEntry",
+    "CalendarDay",
+    "CalendarYear",
+    "Heartbeat",
+    "OutboxMessage",
+    "Timer",
+]

@@ -1,0 +1,119 @@
+"""Posting messages in the transaction they tell about, and delivering them at least once.
+
+What lives here: the queue and the registry of topics. What must not: how a topic is delivered.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from logging import getLogger
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.models import OutboxMessage
+
+State = OutboxMessage.State
+Deliver = Callable[[OutboxMessage], None]
+
+logger = getLogger(__name__)
+_topics: dict[str, Deliver] = {}
+MAX_ATTEMPTS = 8
+STUCK_AFTER = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to send. ``key`` names the fact told, so posting it twice sends it once."""
+
+    topic: str
+    key: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+def register(topic: str, deliver: Deliver) -> None:
+    """Say how messages of ``topic`` are delivered. Called from AppConfig.ready.
+
+    ``deliver`` runs in its own transaction, raises to be tried again later, and may be called
+    more than once for a message: let the receiver tell them apart by ``message.key``.
+    """
+    _topics[topic] = deliver
+
+
+def post(messages: Iterable[Message]) -> None:
+    """Queue the messages in the caller's transaction; a key posted before is left alone."""
+    OutboxMessage.objects.bulk_create(
+        [OutboxMessage(topic=m.topic, key=m.key, payload=dict(m.payload)) for m in messages],
+        ignore_conflicts=True,
+    )
+
+
+def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:
+    """Deliver every message that is due; return how many were delivered.
+
+    A failed delivery is tried again after 1, 2, 4 … minutes; after eight the message is dead
+    and waits for a person.
+    """
+    delivered = 0
+    while claimed := _claim(now=now or timezone.now(), batch=batch):
+        delivered += sum(_deliver(message, now=now) for message in claimed)
+    return delivered
+
+
+def free_stuck(now: datetime) -> int:
+    """Give up on deliveries begun over five minutes ago, whose process must have died."""
+    stuck = OutboxMessage.objects.filter(state=State.IN_FLIGHT, claimed_at__lt=now - STUCK_AFTER)
+    dead = stuck.filter(attempts__gte=MAX_ATTEMPTS).update(state=State.DEAD)
+    return dead + stuck.update(state=State.AWAITING_RETRY, next_attempt_at=now)
+
+
+def resend(*, messages: Iterable[int]) -> int:
+    """Queue dead messages (ids) afresh; return how many were dead."""
+    return OutboxMessage.objects.filter(pk__in=messages, state=State.DEAD).update(
+        state=State.QUEUED, attempts=0, next_attempt_at=timezone.now()
+    )
+
+
+@transaction.atomic
+def _claim(*, now: datetime, batch: int) -> list[OutboxMessage]:
+    messages = list(
+        OutboxMessage.objects.filter(
+            state__in=[State.QUEUED, State.AWAITING_RETRY], next_attempt_at__lte=now
+        )
+        .order_by("next_attempt_at", "pk")
+        .select_for_update(skip_locked=True)[:batch]
+    )
+    for message in messages:
+        message.state = State.IN_FLIGHT
+        message.claimed_at = now
+        # Counted before trying, so a message that kills its process dies too in the end.
+        message.attempts += 1
+    OutboxMessage.objects.bulk_update(messages, ["state", "claimed_at", "attempts"])
+    return messages
+
+
+def _deliver(message: OutboxMessage, *, now: datetime | None) -> bool:
+    mine = OutboxMessage.objects.filter(
+        pk=message.pk, state=State.IN_FLIGHT, claimed_at=message.claimed_at
+    )
+    try:
+        with transaction.atomic():
+            if not mine.select_for_update().exists():
+                return False
+            deliver = _topics.get(message.topic)
+            if deliver is None:
+                raise LookupError(f"nobody delivers messages of topic {message.topic!r}")
+            deliver(message)
+            mine.update(state=State.DELIVERED, delivered_at=now or timezone.now(), last_error="")
+    except Exception as error:
+        logger.exception("message %s could not be delivered", message.pk)
+        dead = message.attempts >= MAX_ATTEMPTS
+        mine.update(
+            state=State.DEAD if dead else State.AWAITING_RETRY,
+            next_attempt_at=(now or timezone.now())
+            + timedelta(minutes=2 ** (message.attempts - 1)),
+            last_error=f"{type(error).__name__}: {error}"[:2000],
+        )
+        return False
+    return True

@@ -1,0 +1,196 @@
+"""Setting, cancelling and firing timers.
+
+What lives here: the sweep, and the registry in which upper floors say what each kind does.
+What must not: what a deadline means; that is the handler's business.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from logging import getLogger
+
+from django.db import OperationalError, transaction
+from django.db.models import Q
+from django.utils import timezone
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+
+from core.models import Timer
+
+Handler = Callable[[list[Timer], datetime], Iterable[Timer] | None]
+
+logger = getLogger(__name__)
+_handlers: dict[str, Handler] = {}
+_LONGEST_DELAY_MINUTES = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimerSpec:
+    """A timer to set. Subject, kind, stage and cycle together exist at most once, for ever."""
+
+    subject_type: str
+    subject_id: int
+    kind: str
+    due_at: datetime
+    stage: str = ""
+    cycle: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """How many timers fired, and how many raised and were pushed forward."""
+
+    fired: int
+    failed: int
+
+
+def register(kind: str, handler: Handler) -> None:
+    """Say what happens when timers of ``kind`` are due. Called from AppConfig.ready.
+
+    ``handler(timers, now)`` gets claimed timers of its kind and runs inside the sweep's
+    transaction. It must look at its subjects again under their row locks, because a timer may
+    come a moment after the thing it waited for was done.
+
+    Take those locks with ``select_for_update(skip_locked=True)`` and return the timers whose
+    subject was busy (or use ``nowait`` and let it raise): they stay due for the next sweep.
+    Waiting instead could deadlock with a transaction that holds the subject and cancels
+    its timers.
+    """
+    _handlers[kind] = handler
+
+
+def on(kind: str) -> Callable[[Handler], Handler]:
+    """Decorate a handler; see ``register``."""
+
+    def decorate(handler: Handler) -> Handler:
+        register(kind, handler)
+        return handler
+
+    return decorate
+
+
+def set_timers(specs: Iterable[TimerSpec]) -> None:
+    """Write the timers in the caller's transaction; those that exist already stay as they are."""
+    Timer.objects.bulk_create(
+        [
+            Timer(
+                subject_type=spec.subject_type,
+                subject_id=spec.subject_id,
+                kind=spec.kind,
+                stage=spec.stage,
+                cycle=spec.cycle,
+                due_at=spec.due_at,
+            )
+            for spec in specs
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def cancel_timers(
+    subject_type: str,
+    subject_id: int,
+    *,
+    kinds: Collection[str] | None = None,
+    stages: Collection[str] | None = None,
+) -> int:
+    """Delete the subject's unfired timers, or only those of the kinds and stages; return how many.
+
+    A timer a sweep is firing right now is waited for, and is gone or fired afterwards.
+    """
+    timers = Timer.objects.filter(
+        subject_type=subject_type, subject_id=subject_id, fired_at__isnull=True
+    )
+    if kinds is not None:
+        timers = timers.filter(kind__in=kinds)
+    if stages is not None:
+        timers = timers.filter(stage__in=stages)
+    # No signal or cascade hangs on a timer, so one DELETE will do.
+    return timers._raw_delete(timers.db)
+
+
+def sweep(
+    *, now: datetime | None = None, batch: int = 100, at_most: int | None = None
+) -> SweepResult:
+    """Fire what is due, in batches of one transaction each, until nothing is left.
+
+    Any number of sweeps may run at once. A handler that raises costs only the timers that
+    raise alone: those are counted, pushed forward (1, 2, 4 … 60 minutes) and tried again.
+    ``at_most`` ends the sweep once that many timers were claimed.
+    """
+    fired = failed = 0
+    left: set[int] = set()
+    after: Timer | None = None
+    while at_most is None or fired + failed + len(left) < at_most:
+        moment = now or timezone.now()
+        with transaction.atomic():
+            timers = _claim(now=moment, batch=batch, after=after, left=left)
+            done, errors = _fire(timers, moment)
+            Timer.objects.filter(pk__in=done).update(fired_at=moment)
+            for timer, error in errors:
+                _push_forward(timer, error, moment)
+        fired += len(done)
+        failed += len(errors)
+        left.update({t.pk for t in timers} - set(done) - {t.pk for t, _ in errors})
+        if not timers and after is None:
+            break
+        # Start behind the rows just fired: while any old snapshot is open, their index entries
+        # stay and every batch would walk over all of them. Then once more from the beginning.
+        after = timers[-1] if timers else None
+    return SweepResult(fired, failed)
+
+
+def _claim(*, now: datetime, batch: int, after: Timer | None, left: set[int]) -> list[Timer]:
+    due = Timer.objects.filter(fired_at__isnull=True, due_at__lte=now)
+    if after is not None:
+        due = due.filter(Q(due_at__gt=after.due_at) | Q(pk__gt=after.pk), due_at__gte=after.due_at)
+    if left:
+        due = due.exclude(pk__in=left)
+    return list(due.order_by("due_at", "pk").select_for_update(skip_locked=True)[:batch])
+
+
+def _fire(timers: list[Timer], now: datetime) -> tuple[list[int], list[tuple[Timer, Exception]]]:
+    """Call the handlers; return the ids that fired, and the timers that raised with their error."""
+    groups: dict[str, list[Timer]] = defaultdict(list)
+    for timer in timers:
+        groups[timer.kind].append(timer)
+    done: list[int] = []
+    errors: list[tuple[Timer, Exception]] = []
+    for kind, group in groups.items():
+        try:
+            done += _call(kind, group, now)
+        except Exception:
+            for timer in group:
+                try:
+                    done += _call(kind, [timer], now)
+                except Exception as error:
+                    if not _busy(error):
+                        errors.append((timer, error))
+    return done, errors
+
+
+def _call(kind: str, timers: list[Timer], now: datetime) -> list[int]:
+    """Run the handler in a savepoint; return the ids of the timers that fired."""
+    handler = _handlers.get(kind)
+    if handler is None:
+        raise LookupError(f"no handler is registered for timers of kind {kind!r}")
+    with transaction.atomic():
+        later = {timer.pk for timer in handler(timers, now) or ()}
+    return [timer.pk for timer in timers if timer.pk not in later]
+
+
+def _busy(error: Exception) -> bool:
+    """Return whether the subject was merely held by another transaction."""
+    return isinstance(error, OperationalError) and isinstance(
+        error.__cause__, LockNotAvailable | DeadlockDetected
+    )
+
+
+def _push_forward(timer: Timer, error: Exception, now: datetime) -> None:
+    logger.error("timer %s failed: %s", timer.pk, error, exc_info=error)
+    minutes = min(2**timer.failures, _LONGEST_DELAY_MINUTES)
+    Timer.objects.filter(pk=timer.pk).update(
+        failures=timer.failures + 1,
+        last_error=f"{type(error).__name__}: {error}"[:2000],
+        due_at=now + timedelta(minutes=minutes),
+    )
