@@ -1,0 +1,59 @@
+"""Tables of the incident, from report to closure."""
+
+from incidents.models.attachment import Attachment
+from incidents.models.callback import CallBack, Score
+from incidents.models.catalogue import Category, Deadline, DeadlineVersion, Road, Stage, Tier
+from incidents.models.clock import Extension, StageClock, SupervisionNotice
+from incidents.models.event import ActorKind, Event
+from incidents.models.figures import Figure, FigureDelta
+from incidents.models.incident import (
+    ENDED,
+    NO_DUE,
+    FoundBy,
+    Incident,
+    ReporterContact,
+    Source,
+    State,
+    Urgency,
+)
+from incidents.models.knowledge import Article, Suggestion, TriageExample, TriageModel
+from incidents.models.notice import Notice
+from incidents.models.rules import OwnerKind, RoutingRule
+from incidents.models.whistle import PartyState, Whistle, WhistleParty
+
+__all__ = [
+    "ENDED",
+    "NO_DUE",
+    "ActorKind",
+    "Article",
+    "Attachment",
+    "CallBack",
+    "Category",
+    "Deadline",
+    "DeadlineVersion",
+    "Event",
+    "Extension",
+    "Figure",
+    "FigureDelta",
+    "FoundBy",
+    "Incident",
+    "Notice",
+    "OwnerKind",
+    "PartyState",
+    "ReporterContact",
+    "Road",
+    "RoutingRule",
+    "Score",
+    "Source",
+    "Stage",
+    "StageClock",
+    "State",
+    "Suggestion",
+    "SupervisionNotice",
+    "Tier",
+    "TriageExample",
+    "TriageModel",
+    "Urgency",
+    "Whistle",
+    "WhistleParty",
+]

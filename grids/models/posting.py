@@ -1,0 +1,137 @@
+"""A posting is person × role × place × from/to: the roster and the permission in one."""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from grids.models.area import Area, DateRange, Level
+from grids.models.department import Department
+from grids.models.user import User
+
+
+class Role(models.TextChoices):
+    """What a person is at a place. ``Rank`` order of the escalation ladder is in incidents."""
+
+    UNIT_HEAD = "unit_head", _("Ten-household head")
+    GRID_WORKER = "grid_worker", _("Grid worker")
+    GRID_CHIEF = "grid_chief", _("Grid chief")
+    GRID_GUIDE = "grid_guide", _("Grid guide")
+    VILLAGE_OFFICE = "village_office", _("Village office")
+    TOWN_ADMIN = "town_admin", _("Town admin")
+    DEPARTMENT_HANDLER = "department_handler", _("Department handler")
+    COMMAND = "command", _("Command centre")
+    COUNTY_LEADER = "county_leader", _("County leader")
+    MEDIATOR = "mediator", _("Mediator")
+    SYSTEM_ADMIN = "system_admin", _("System administrator")
+    AUDIT_ADMIN = "audit_admin", _("Audit administrator")
+    SECURITY_ADMIN = "security_admin", _("Security administrator")
+
+
+class WorkerKind(models.TextChoices):
+    """Kinds of grid worker."""
+
+    FULL_TIME = "full_time", _("Full-time")
+    PART_TIME = "part_time", _("Part-time")
+    DEDICATED = "dedicated", _("Dedicated")
+    AUXILIARY = "auxiliary", _("Auxiliary")
+
+
+# Where each role may be held; a department handler is posted to a department instead.
+ROLE_LEVELS: dict[str, frozenset[str]] = {
+    Role.UNIT_HEAD: frozenset({Level.UNIT}),
+    Role.GRID_WORKER: frozenset({Level.GRID}),
+    Role.GRID_CHIEF: frozenset({Level.GRID}),
+    Role.GRID_GUIDE: frozenset({Level.GRID, Level.VILLAGE}),
+    Role.VILLAGE_OFFICE: frozenset({Level.VILLAGE}),
+    Role.TOWN_ADMIN: frozenset({Level.TOWN}),
+    Role.COMMAND: frozenset({Level.COUNTY}),
+    Role.COUNTY_LEADER: frozenset({Level.COUNTY}),
+    Role.MEDIATOR: frozenset({Level.COUNTY, Level.TOWN, Level.VILLAGE, Level.GRID}),
+    Role.SYSTEM_ADMIN: frozenset({Level.COUNTY}),
+    Role.AUDIT_ADMIN: frozenset({Level.COUNTY}),
+    Role.SECURITY_ADMIN: frozenset({Level.COUNTY}),
+}
+
+
+class PostingQuerySet(models.QuerySet["Posting"]):
+    """Reads over postings."""
+
+    def on(self, day) -> "PostingQuerySet":
+        """Return postings in force on ``day``."""
+        return self.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=day), valid_from__lte=day)
+
+    def current(self) -> "PostingQuerySet":
+        """Return postings in force today."""
+        return self.on(timezone.localdate())
+
+
+class Posting(models.Model):
+    """One person in one role at one place, from a day until (not including) another."""
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="postings")
+    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
+    worker_kind = models.CharField(
+        _("kind of worker"), max_length=10, choices=WorkerKind.choices, blank=True
+    )
+    area = models.ForeignKey(Area, models.PROTECT, null=True, blank=True, related_name="postings")
+    department = models.ForeignKey(
+        Department, models.PROTECT, null=True, blank=True, related_name="postings"
+    )
+    valid_from = models.DateField(_("from"), default=timezone.localdate)
+    valid_to = models.DateField(_("until"), null=True, blank=True)
+
+    objects = PostingQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("posting")
+        verbose_name_plural = _("postings")
+        indexes = [
+            models.Index(fields=["area", "role"]),
+            models.Index(fields=["department", "role"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="posting_at_one_place",
+                condition=(
+                    Q(role="department_handler", department__isnull=False, area__isnull=True)
+                    | (
+                        ~Q(role="department_handler")
+                        & Q(department__isnull=True, area__isnull=False)
+                    )
+                ),
+                violation_error_message=_(
+                    "A department handler is posted to a department, everybody else to an area."
+                ),
+            ),
+            models.CheckConstraint(
+                name="posting_ends_after_it_begins",
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=models.F("valid_from")),
+                violation_error_message=_("A posting cannot end before it begins."),
+            ),
+            models.CheckConstraint(
+                name="posting_worker_kind_only_on_workers",
+                condition=Q(role="grid_worker") | Q(worker_kind=""),
+            ),
+            ExclusionConstraint(
+                name="posting_once_per_person_role_and_place",
+                expressions=[
+                    ("user", RangeOperators.EQUAL),
+                    ("role", RangeOperators.EQUAL),
+                    (Coalesce("area", 0), RangeOperators.EQUAL),
+                    (Coalesce("department", 0), RangeOperators.EQUAL),
+                    (DateRange("valid_from", "valid_to"), RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.get_role_display()} · {self.place}"
+
+    @property
+    def place(self) -> Area | Department:
+        """The area or department of the posting."""
+        return self.area or self.department

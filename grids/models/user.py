@@ -1,0 +1,28 @@
+"""People who sign in. What they may do follows from postings, never from flags here."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from core.fields import EncryptedTextField
+
+
+class User(AbstractUser):
+    """A person with an account.
+
+    ``display_name`` is shown to colleagues; the phone is encrypted at rest.
+    ``is_staff`` opens the administration site only; rights come from postings.
+    """
+
+    display_name = models.CharField(_("name"), max_length=50)
+    phone = EncryptedTextField(_("phone"), blank=True, default="")
+    phone_index = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    is_demo = models.BooleanField(_("demonstration account"), default=False)
+
+    REQUIRED_FIELDS = ["display_name"]
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined]
+        swappable = "AUTH_USER_MODEL"
+
+    def __str__(self) -> str:
+        return self.display_name or self.username

@@ -1,0 +1,213 @@
+"""Reads over territory and people: scope, point to grid, place names in a text.
+
+What must not live here: anything that changes a row.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+from django.db import connection
+from django.utils import timezone
+
+from grids.models import Area, Department, Level, Posting, Role, User
+
+# A point further than this from every grid is outside the county, in metres.
+NEAREST_GRID_LIMIT = 3000
+
+COUNTY_WIDE_ROLES = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
+# Roles that look after the system and see no incident.
+KEEPERS = frozenset({Role.SYSTEM_ADMIN, Role.AUDIT_ADMIN, Role.SECURITY_ADMIN})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one person may see, as it follows from the postings in force on a day.
+
+    ``postings`` holds everything; the rest is derived. A posting at an area
+    opens the area and everything below it; a posting at a department opens
+    what that department handles.
+    """
+
+    postings: tuple[Posting, ...] = field(default=())
+
+    @classmethod
+    def for_user(cls, user: User, *, on: date | None = None) -> "Scope":
+        """Return the scope of ``user`` (1 query; none for an anonymous user)."""
+        if not user.is_authenticated or not user.is_active:
+            return cls()
+        day = on or timezone.localdate()
+        rows = (
+            Posting.objects.on(day)
+            .filter(user=user)
+            .select_related("area", "department", "department__county")
+        )
+        return cls(tuple(rows))
+
+    @cached_property
+    def roles(self) -> frozenset[str]:
+        """Roles held anywhere."""
+        return frozenset(posting.role for posting in self.postings)
+
+    @cached_property
+    def areas(self) -> tuple[Area, ...]:
+        """Areas opened for incidents, without those already inside another."""
+        held = sorted(
+            {p.area for p in self.postings if p.area and p.role not in KEEPERS},
+            key=lambda area: area.path,
+        )
+        top: list[Area] = []
+        for area in held:
+            if not top or not area.path.startswith(top[-1].path):
+                top.append(area)
+        return tuple(top)
+
+    @cached_property
+    def departments(self) -> tuple[Department, ...]:
+        """Departments the person handles cases for."""
+        return tuple({p.department for p in self.postings if p.department})
+
+    @cached_property
+    def department_ids(self) -> frozenset[int]:
+        """Ids of :attr:`departments`."""
+        return frozenset(p.department_id for p in self.postings if p.department_id)
+
+    def has(self, *roles: str) -> bool:
+        """Return whether any of ``roles`` is held anywhere."""
+        return not self.roles.isdisjoint(roles)
+
+    def holds(self, role: str, area_ids: Iterable[int | None]) -> bool:
+        """Return whether ``role`` is held exactly at one of ``area_ids``."""
+        ids = set(area_ids)
+        return any(p.role == role and p.area_id in ids for p in self.postings)
+
+    def covers(self, area: Area) -> bool:
+        """Return whether ``area`` lies inside the scope."""
+        return any(area.path.startswith(held.path) for held in self.areas)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is: ids by fixed level, the deepest area, and how it was found.
+
+    ``found_by`` is ``polygon``, ``nearest``, ``address``, ``given`` or ``county``
+    (nothing better than the county itself).
+    """
+
+    area_id: int
+    county_id: int
+    found_by: str
+    town_id: int | None = None
+    village_id: int | None = None
+    grid_id: int | None = None
+    unit_id: int | None = None
+
+
+_LINEAGE_OF_POINT = """
+    WITH spot AS (SELECT ST_SetSRID(ST_MakePoint(%s, %s), 4326) AS point),
+    hit AS (
+        (SELECT path, 0 AS far FROM grids_area, spot
+          WHERE level = 'grid' AND closed_on IS NULL AND ST_Covers(boundary, point)
+          ORDER BY id LIMIT 1)
+        UNION ALL
+        (SELECT path, 1 AS far FROM grids_area, spot
+          WHERE level = 'grid' AND closed_on IS NULL
+            AND ST_DWithin(boundary, point, 0.05)
+            AND ST_Distance(boundary::geography, point::geography) <= %s
+          ORDER BY boundary <-> point, id LIMIT 1)
+        LIMIT 1
+    )
+    SELECT hit.far, above.level, above.id
+      FROM hit JOIN grids_area above ON above.path IN (
+           SELECT left(hit.path, n * {step})
+             FROM generate_series(1, length(hit.path) / {step}) AS n)
+"""
+
+
+def place_of_point(*, longitude: float, latitude: float) -> Place | None:
+    """Return the grid that covers a WGS-84 point, else the nearest within 3 km, else None.
+
+    One query. On a shared border the older grid wins, so the answer is stable.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LINEAGE_OF_POINT.format(step=Area.steplen), [longitude, latitude, NEAREST_GRID_LIMIT]
+        )
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    ids = {level: pk for _far, level, pk in rows}
+    return Place(
+        area_id=ids[Level.GRID],
+        county_id=ids[Level.COUNTY],
+        town_id=ids.get(Level.TOWN),
+        village_id=ids.get(Level.VILLAGE),
+        grid_id=ids[Level.GRID],
+        found_by="nearest" if rows[0][0] else "polygon",
+    )
+
+
+def place_of_area(area: Area, *, found_by: str = "given") -> Place:
+    """Return the place that is ``area`` itself (1 query)."""
+    lineage = Area.objects.filter(path__in=area.lineage_paths).values_list("level", "pk")
+    ids = dict(lineage)
+    return Place(
+        area_id=area.pk,
+        county_id=ids[Level.COUNTY],
+        town_id=ids.get(Level.TOWN),
+        village_id=ids.get(Level.VILLAGE),
+        grid_id=ids.get(Level.GRID),
+        unit_id=ids.get(Level.UNIT),
+        found_by=found_by,
+    )
+
+
+# Endings people leave out when they say where something is.
+_SPOKEN_ENDINGS = ("村民委员会", "居民委员会", "社区居委会", "街道办事处", "村委会", "居委会")
+
+
+def spoken_names(name: str) -> list[str]:
+    """Return the ways people say an area's name: 大史庄村民委员会 → 大史庄村民委员会, 大史庄, 大史庄村."""
+    for ending in _SPOKEN_ENDINGS:
+        if name.endswith(ending) and len(name) - len(ending) >= 2:
+            stem = name.removesuffix(ending)
+            return [name, f"{stem}社区" if ending.startswith("社区") else f"{stem}村", stem]
+    return [name]
+
+
+def place_of_text(text: str, *, county: Area) -> Place | None:
+    """Return the most precise area of ``county`` that ``text`` names without doubt, else None.
+
+    Towns are looked for first; a village name counts when it is unique inside
+    the towns named, or unique in the whole county. Two candidates are no answer:
+    names repeat, and a wrong village is worse than the town alone.
+    """
+    if len(text.strip()) < 2:
+        return None
+    rows = list(
+        Area.objects.open()
+        .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
+        .only("id", "name", "path", "level")
+    )
+    named = [
+        (area, max((len(n) for n in spoken_names(area.name) if n in text), default=0))
+        for area in rows
+    ]
+    named = [(area, size) for area, size in named if size]
+    towns = [area for area, _size in named if area.level == Level.TOWN]
+    villages = [(area, size) for area, size in named if area.level == Level.VILLAGE]
+    if towns:
+        villages = [(v, s) for v, s in villages if any(v.path.startswith(t.path) for t in towns)]
+    longest = max((size for _village, size in villages), default=0)
+    best = [village for village, size in villages if size == longest]
+    if len(best) == 1:
+        return place_of_area(best[0], found_by="address")
+    if len(towns) == 1:
+        return place_of_area(towns[0], found_by="address")
+    return None
+
+
+def the_county() -> Area | None:
+    """Return the county this deployment serves (the first one; 1 query)."""
+    return Area.objects.filter(level=Level.COUNTY).first()

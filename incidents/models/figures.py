@@ -1,0 +1,48 @@
+"""Rolled-up figures: deltas appended by each step, folded by a job.
+
+A reader adds both, so a figure is right at every moment. ``day`` is the local
+day of the thing counted; gauges (how many cases are in a state) use GAUGE_DAY.
+"""
+
+from datetime import date
+
+from django.db import models
+
+from grids.models import Area
+
+GAUGE_DAY = date(1970, 1, 1)
+
+
+class FigureDelta(models.Model):
+    """One change to one figure, not folded yet."""
+
+    county = models.ForeignKey(Area, models.PROTECT, related_name="+", db_index=False)
+    town = models.ForeignKey(Area, models.PROTECT, null=True, related_name="+", db_index=False)
+    day = models.DateField()
+    metric = models.CharField(max_length=30)
+    n = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.metric} {self.n:+}"
+
+
+class Figure(models.Model):
+    """One figure of one town on one day."""
+
+    county = models.ForeignKey(Area, models.PROTECT, related_name="+", db_index=False)
+    town = models.ForeignKey(Area, models.PROTECT, null=True, related_name="+", db_index=False)
+    day = models.DateField()
+    metric = models.CharField(max_length=30)
+    n = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["county", "day", "town", "metric"],
+                name="figure_once_per_town_day_and_metric",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.metric} {self.n}"

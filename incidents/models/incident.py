@@ -1,0 +1,349 @@
+"""The incident itself and the person who reported it.
+
+What lives here: the row, what is always true of it, its indexes, and which rows
+a scope opens. What must not: steps (services) and who may take them (workflow).
+"""
+
+import uuid
+from datetime import UTC, datetime
+
+from django.contrib.gis.db import models
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, GistIndex
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from core.fields import EncryptedTextField
+from grids.models import Area, Department, Level, User
+from grids.queries import Scope
+from incidents.models.catalogue import Category, DeadlineVersion, Tier
+
+# "Nothing is due": sorts after every real deadline.
+NO_DUE = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class State(models.TextChoices):
+    """Where a case stands."""
+
+    REPORTED = "reported", _("Reported")
+    PENDING = "pending", _("To be dispatched")
+    DISPATCHED = "dispatched", _("To be accepted")
+    OBJECTED = "objected", _("Objection to be decided")
+    ACCEPTED = "accepted", _("Accepted")
+    ARRIVED = "arrived", _("Being handled")
+    WHISTLED = "whistled", _("Whistle blown")
+    RULING = "ruling", _("Dissent to be ruled on")
+    RESPONDED = "responded", _("To be verified")
+    CALLBACK = "callback", _("Waiting for the rating")
+    ANSWERED = "answered", _("Answered by AI")
+    SUSPENDED = "suspended", _("Suspended")
+    SUPERVISED = "supervised", _("Supervised by the county")
+    CLOSED = "closed", _("Closed")
+    EMERGENCY = "emergency", _("Handed to emergency services")
+    STATUTORY = "statutory", _("Sent to its statutory route")
+    DUPLICATE = "duplicate", _("Merged into another case")
+    OUT_OF_REMIT = "out_of_remit", _("Outside the remit")
+
+
+ENDED = frozenset(
+    {State.CLOSED, State.EMERGENCY, State.STATUTORY, State.DUPLICATE, State.OUT_OF_REMIT}
+)
+
+
+class Source(models.TextChoices):
+    """Where a report came from."""
+
+    RESIDENT = "resident", _("Resident")
+    WORKER = "worker", _("Grid worker")
+    HOTLINE = "hotline", _("Hotline 12345")
+    SYSTEM = "system", _("Another system")
+    INSPECTION = "inspection", _("Inspection")
+    MEETING = "meeting", _("Joint meeting")
+
+
+class FoundBy(models.TextChoices):
+    """How the place was found."""
+
+    POLYGON = "polygon", _("Inside the grid")
+    NEAREST = "nearest", _("Nearest grid")
+    ADDRESS = "address", _("From the address")
+    GIVEN = "given", _("Given by the reporter")
+    COUNTY = "county", _("Not located yet")
+
+
+class Urgency(models.IntegerChoices):
+    """How soon a person must look."""
+
+    NORMAL = 0, _("Normal")
+    URGENT = 1, _("Urgent")
+    EMERGENCY = 2, _("Possible emergency")
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    """Reads about incidents as rows."""
+
+    def open(self) -> "IncidentQuerySet":
+        """Return cases still on their way."""
+        return self.filter(ended_at__isnull=True)
+
+    def overdue(self) -> "IncidentQuerySet":
+        """Return open cases past one of their deadlines."""
+        return self.open().filter(overdue_at__isnull=False)
+
+    def branches(self, scope: Scope) -> list["IncidentQuerySet"]:
+        """Return one queryset for each equality of the scope.
+
+        Each is served by one keyset index; a list page merges them. Together
+        they are exactly :meth:`visible_to`.
+        """
+        found = [self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas]
+        for department in scope.departments:
+            found.append(self.filter(owner_department_id=department.pk))
+            found.append(self.filter(whistles__parties__department_id=department.pk).distinct())
+        return found
+
+    def visible_to(self, user: User, scope: Scope | None = None) -> "IncidentQuerySet":
+        """Return the cases ``user``'s postings open; their own reports among them."""
+        scope = scope or Scope.for_user(user)
+        reach = Q(reporter_id=user.pk) if user.pk and scope.postings else Q(pk__in=[])
+        for area in scope.areas:
+            if area.level in {Level.PROVINCE, Level.CITY}:
+                continue
+            reach |= Q(**{f"{area.level}_id": area.pk})
+        if scope.department_ids:
+            reach |= Q(owner_department_id__in=scope.department_ids)
+            reach |= Q(
+                pk__in=Incident.objects.filter(
+                    whistles__parties__department_id__in=scope.department_ids
+                ).values("pk")
+            )
+        return self.filter(reach)
+
+
+class Incident(models.Model):
+    """One matter, from report to closure.
+
+    ``report_key`` is the sender's own UUID: the same report sent twice is one
+    row. ``tracking_code`` is what the reporter keeps. County, town, village,
+    grid and unit stand beside the deepest ``area`` so that every scope is one
+    equality. ``version`` counts steps people take (compare-and-set); ``last_seq``
+    counts timeline rows. ``due_at`` is the nearest running deadline, ``overdue_at``
+    the first one missed in this round.
+    """
+
+    report_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    tracking_code = models.CharField(_("tracking code"), max_length=16, unique=True)
+    source = models.CharField(_("source"), max_length=10, choices=Source.choices)
+    state = models.CharField(
+        _("state"), max_length=12, choices=State.choices, default=State.REPORTED
+    )
+    text = models.TextField(_("what is wrong"))
+    address = models.CharField(_("where it is"), max_length=200, blank=True)
+    urgency = models.SmallIntegerField(
+        _("urgency"), choices=Urgency.choices, default=Urgency.NORMAL
+    )
+    bigrams = ArrayField(models.CharField(max_length=40), default=list, editable=False)
+
+    county = models.ForeignKey(Area, models.PROTECT, related_name="+", db_index=False)
+    town = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    village = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    grid = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    unit = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    area = models.ForeignKey(Area, models.PROTECT, related_name="incidents", db_index=False)
+    location = models.PointField(_("place"), null=True, blank=True, spatial_index=False)
+    found_by = models.CharField(_("place found by"), max_length=10, choices=FoundBy.choices)
+
+    reporter = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="reported_incidents"
+    )
+    category = models.ForeignKey(
+        Category, models.PROTECT, null=True, blank=True, related_name="incidents", db_index=False
+    )
+    tier = models.CharField(_("tier"), max_length=10, choices=Tier.choices, blank=True)
+    deadline_version = models.ForeignKey(
+        DeadlineVersion, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    owner_department = models.ForeignKey(
+        Department, models.PROTECT, null=True, blank=True, related_name="owned", db_index=False
+    )
+    owner_area = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="owned", db_index=False
+    )
+    handler = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="handled_incidents"
+    )
+    rung = models.PositiveSmallIntegerField(_("rung of the ladder"), default=0)
+
+    round = models.PositiveSmallIntegerField(_("round"), default=1)
+    rework_count = models.PositiveSmallIntegerField(_("times reworked"), default=0)
+    objection_used = models.BooleanField(default=False)
+    suspended_from = models.CharField(max_length=12, choices=State.choices, blank=True)
+    suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="merged"
+    )
+
+    reported_at = models.DateTimeField(_("reported at"), default=timezone.now)
+    triaged_at = models.DateTimeField(null=True, blank=True)
+    triage_tried_at = models.DateTimeField(null=True, blank=True)
+    dispatched_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    arrived_at = models.DateTimeField(null=True, blank=True)
+    responded_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    due_at = models.DateTimeField(_("due at"), default=NO_DUE)
+    overdue_at = models.DateTimeField(_("overdue since"), null=True, blank=True)
+
+    version = models.PositiveIntegerField(default=1)
+    last_seq = models.PositiveIntegerField(default=0)
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("incident")
+        verbose_name_plural = _("incidents")
+        indexes = [
+            # Newest first, any scope or single filter: an equality and the key.
+            models.Index(fields=["county", "-id"], name="incident_county"),
+            models.Index(fields=["town", "-id"], name="incident_town"),
+            models.Index(fields=["village", "-id"], name="incident_village"),
+            models.Index(fields=["grid", "-id"], name="incident_grid"),
+            models.Index(fields=["owner_department", "-id"], name="incident_department"),
+            models.Index(fields=["category", "-id"], name="incident_category"),
+            models.Index(fields=["county", "state", "-id"], name="incident_county_state"),
+            # Open work, most urgent deadline first.
+            models.Index(
+                fields=["county", "due_at", "id"],
+                name="open_by_county",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["town", "due_at", "id"],
+                name="open_by_town",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["village", "due_at", "id"],
+                name="open_by_village",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["grid", "due_at", "id"],
+                name="open_by_grid",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["owner_area", "due_at", "id"],
+                name="open_by_owner_area",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["owner_department", "due_at", "id"],
+                name="open_by_department",
+                condition=Q(ended_at__isnull=True),
+            ),
+            models.Index(
+                fields=["id"],
+                name="incident_awaiting_triage",
+                condition=Q(state="reported", triage_tried_at__isnull=True),
+            ),
+            GistIndex(
+                fields=["location"],
+                name="open_by_place",
+                condition=Q(ended_at__isnull=True),
+            ),
+            GinIndex(fields=["bigrams"], name="incident_bigrams"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="incident_has_one_owner",
+                condition=Q(owner_department__isnull=True) | Q(owner_area__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="incident_owned_while_handled",
+                condition=(
+                    ~Q(
+                        state__in=[
+                            State.DISPATCHED,
+                            State.OBJECTED,
+                            State.ACCEPTED,
+                            State.ARRIVED,
+                            State.WHISTLED,
+                            State.RULING,
+                            State.RESPONDED,
+                        ]
+                    )
+                    | Q(owner_department__isnull=False)
+                    | Q(owner_area__isnull=False)
+                ),
+            ),
+            models.CheckConstraint(
+                name="incident_ended_exactly_when_state_says_so",
+                condition=(
+                    Q(state__in=sorted(ENDED), ended_at__isnull=False)
+                    | (~Q(state__in=sorted(ENDED)) & Q(ended_at__isnull=True))
+                ),
+            ),
+            models.CheckConstraint(
+                name="incident_suspended_until_a_day",
+                condition=(
+                    Q(state="suspended", suspended_until__isnull=False)
+                    | (~Q(state="suspended") & Q(suspended_until__isnull=True))
+                ),
+            ),
+            models.CheckConstraint(
+                name="incident_merged_into_a_case",
+                condition=(
+                    Q(state="duplicate", merged_into__isnull=False)
+                    | (~Q(state="duplicate") & Q(merged_into__isnull=True))
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.tracking_code
+
+    @property
+    def summary(self) -> str:
+        """The first line of the text, short enough for a list."""
+        first = self.text.strip().split("\n", 1)[0]
+        return first if len(first) <= 60 else f"{first[:59]}…"
+
+    @property
+    def owner(self) -> Department | Area | None:
+        """Who has the case now."""
+        return self.owner_department or self.owner_area
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the case is still on its way."""
+        return self.ended_at is None
+
+
+class ReporterContact(models.Model):
+    """How to reach the reporter. Encrypted at rest; its own table so it can be forgotten."""
+
+    incident = models.OneToOneField(
+        Incident, models.CASCADE, primary_key=True, related_name="contact"
+    )
+    name = EncryptedTextField(_("name"), blank=True, default="")
+    phone = EncryptedTextField(_("phone"), blank=True, default="")
+    phone_index = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+
+    class Meta:
+        verbose_name = _("reporter's contact")
+        verbose_name_plural = _("reporters' contacts")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"

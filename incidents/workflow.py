@@ -1,0 +1,297 @@
+"""Which step leads from which state to which, and who may take it.
+
+What lives here: the transition table, the ladder, and the rights, all pure
+reading. What must not: anything that changes a row (services/step.py executes).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from grids.models import Level, Role, User
+from grids.queries import Scope
+from incidents.models import ENDED, ActorKind, Incident, State
+from incidents.queries import acted_in_round, open_party_ids
+
+# A dissatisfied reporter opens a case again this often; then the county supervises it.
+REOPEN_CAP = 2
+
+# The escalation ladder: worker → chief → village → town → command centre → county leader.
+LADDER = (
+    Role.GRID_WORKER,
+    Role.GRID_CHIEF,
+    Role.VILLAGE_OFFICE,
+    Role.TOWN_ADMIN,
+    Role.COMMAND,
+    Role.COUNTY_LEADER,
+)
+RUNG_OF_LEVEL = {Level.UNIT: 0, Level.GRID: 0, Level.VILLAGE: 2, Level.TOWN: 3, Level.COUNTY: 4}
+DEPARTMENT_RUNG = 3
+COMMAND_RUNG = 4
+TOP_RUNG = len(LADDER) - 1
+
+
+class Right(StrEnum):
+    """What a person can be to a case. A step names the rights that may take it."""
+
+    COMMAND = "command"
+    LEADER = "leader"
+    DISPATCHER = "dispatcher"
+    TOWN = "town"
+    OWNER = "owner"
+    PARTY = "party"
+    VERIFIER = "verifier"
+    CALLER = "caller"
+    ON_SPOT = "on_spot"
+    WATCHER = "watcher"
+    RESIDENT = "resident"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who takes a step. A resident, the system and the AI have no user."""
+
+    kind: str
+    user: User | None = None
+    scope: Scope = field(default_factory=Scope)
+    ip: str | None = None
+
+    @classmethod
+    def for_user(cls, user: User, *, scope: Scope | None = None, ip: str | None = None) -> "Actor":
+        """Return the acting user with the scope of today's postings (≤ 1 query)."""
+        return cls(ActorKind.USER, user, scope or Scope.for_user(user), ip)
+
+    @property
+    def place(self) -> str:
+        """Where the actor sits, for the timeline."""
+        for posting in self.scope.postings:
+            return str(posting.place)
+        return ""
+
+
+SYSTEM = Actor(ActorKind.SYSTEM)
+AI = Actor(ActorKind.AI)
+RESIDENT = Actor(ActorKind.RESIDENT)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One line of the table. ``target`` None: the service decides, or the state stays."""
+
+    action: str
+    label: object
+    sources: frozenset[str]
+    target: str | None
+    who: frozenset[Right]
+    public: bool = False
+    guard: Callable[[Incident], object | None] | None = None
+
+
+OPEN = frozenset(State.values) - ENDED
+HANDLING = frozenset({State.ACCEPTED, State.ARRIVED})
+OWNED = frozenset(
+    {State.DISPATCHED, State.OBJECTED, State.ACCEPTED, State.ARRIVED, State.WHISTLED, State.RULING}
+)
+
+
+def _objection_unused(incident: Incident) -> object | None:
+    if incident.objection_used:
+        return _("An objection was already decided; that decision is final.")
+    if incident.overdue_at is not None:
+        return _("The time for an objection is over: the case is past its deadline.")
+    return None
+
+
+def _has_category(incident: Incident) -> object | None:
+    return None if incident.category_id else _("Choose a category first.")
+
+
+def _step(action, label, sources, target, who, **more) -> Transition:
+    sources = {sources} if isinstance(sources, str) else sources
+    return Transition(action, label, frozenset(sources), target, frozenset(who), **more)
+
+
+S, R = State, Right
+_EXITABLE = {S.REPORTED, S.PENDING, S.DISPATCHED, S.OBJECTED, S.ACCEPTED, S.ARRIVED, S.SUPERVISED}
+# fmt: off
+_TABLE = (
+    # Triage and the roads that leave the normal one.
+    _step("triage", _("Triage"), {S.REPORTED, S.PENDING}, S.PENDING, {R.DISPATCHER, R.SYSTEM}, public=True),
+    _step("answer", _("Answer"), S.REPORTED, S.ANSWERED, {R.DISPATCHER, R.SYSTEM}, public=True),
+    _step("not_solved", _("Not solved"), S.ANSWERED, S.REPORTED, {R.RESIDENT}, public=True),
+    _step("answer_kept", _("Answer accepted"), S.ANSWERED, S.CLOSED, {R.RESIDENT, R.SYSTEM}, public=True),
+    _step("exit_emergency", _("Hand to emergency services"), _EXITABLE, S.EMERGENCY, {R.DISPATCHER}, public=True),
+    _step("exit_statutory", _("Send to its statutory route"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True),
+    _step("exit_out_of_remit", _("Outside the remit"), _EXITABLE, S.OUT_OF_REMIT, {R.DISPATCHER}, public=True),
+    _step("merge", _("Merge into another case"), _EXITABLE, S.DUPLICATE, {R.DISPATCHER}, public=True),
+    _step("hand_over", _("Hand over to mediation"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True),
+    _step(
+        "recall", _("Bring back"), ENDED - {S.CLOSED}, S.REPORTED, {R.DISPATCHER}, public=True
+    ),
+    # Dispatch, objection, arbiter.
+    _step(
+        "dispatch", _("Dispatch"), {S.PENDING, S.SUPERVISED, S.DISPATCHED}, S.DISPATCHED,
+        {R.DISPATCHER, R.SYSTEM}, public=True, guard=_has_category,
+    ),
+    _step("object", _("Object"), S.DISPATCHED, S.OBJECTED, {R.OWNER}, guard=_objection_unused),
+    _step("uphold_objection", _("Uphold the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
+    _step("reject_objection", _("Reject the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
+    # Handling.
+    _step("accept", _("Accept"), S.DISPATCHED, S.ACCEPTED, {R.OWNER}, public=True),
+    _step("arrive", _("Arrive"), S.ACCEPTED, S.ARRIVED, {R.OWNER}, public=True),
+    _step("respond", _("Respond"), HANDLING, S.RESPONDED, {R.OWNER}, public=True),
+    _step(
+        "handle_on_spot", _("Handled on the spot"), {S.REPORTED, S.PENDING, S.DISPATCHED}, S.RESPONDED,
+        {R.ON_SPOT}, public=True,
+    ),
+    _step("request_extension", _("Ask for an extension"), HANDLING, None, {R.OWNER}),
+    _step("approve_extension", _("Approve the extension"), HANDLING, None, {R.DISPATCHER}, public=True),
+    _step("refuse_extension", _("Refuse the extension"), HANDLING, None, {R.DISPATCHER}),
+    _step(
+        "suspend", _("Suspend"), HANDLING | {S.DISPATCHED, S.PENDING}, S.SUSPENDED, {R.DISPATCHER}, public=True
+    ),
+    _step("resume", _("Resume"), S.SUSPENDED, None, {R.DISPATCHER, R.OWNER, R.SYSTEM}, public=True),
+    # Whistle.
+    _step(
+        "blow_whistle", _("Blow the whistle"), HANDLING | {S.PENDING, S.SUPERVISED, S.DISPATCHED}, S.WHISTLED,
+        {R.TOWN, R.COMMAND}, public=True, guard=_has_category,
+    ),
+    _step("party_accept", _("Accept the call"), S.WHISTLED, None, {R.PARTY}),
+    _step("party_arrive", _("Report in"), S.WHISTLED, None, {R.PARTY}),
+    _step("party_answer", _("Give our opinion"), S.WHISTLED, None, {R.PARTY}),
+    _step("party_sign", _("Sign"), S.WHISTLED, None, {R.PARTY}),
+    _step("party_dissent", _("Dissent"), S.WHISTLED, S.RULING, {R.PARTY}),
+    _step("rule", _("Rule on the dissent"), S.RULING, None, {R.COMMAND}),
+    # Verification, rating, closure.
+    _step("verify_pass", _("Verified"), S.RESPONDED, S.CALLBACK, {R.VERIFIER}, public=True),
+    _step("verify_fail", _("Send back"), S.RESPONDED, None, {R.VERIFIER}),
+    _step("rate", _("Rate"), {S.CALLBACK, S.CLOSED}, None, {R.RESIDENT}, public=True),
+    _step("record_callback", _("Record a call-back"), S.CALLBACK, None, {R.CALLER}, public=True),
+    _step("callback_unanswered", _("No answer to the call-back"), S.CALLBACK, S.CLOSED, {R.SYSTEM}, public=True),
+    _step("conclude", _("Conclude"), S.SUPERVISED, S.CLOSED, {R.COMMAND}, public=True),
+    # Supervision and remarks.
+    _step("supervise", _("Issue a supervision notice"), OWNED | {S.RESPONDED, S.SUPERVISED}, None, {R.COMMAND, R.LEADER}),
+    _step("reply_supervision", _("Answer the supervision notice"), OPEN, None, {R.OWNER, R.PARTY}),
+    _step("remark", _("Add a remark"), frozenset(State.values), None, {R.WATCHER}),
+)
+# fmt: on
+
+TRANSITIONS: dict[str, Transition] = {line.action: line for line in _TABLE}
+
+# Rows the system writes without changing the state.
+SYSTEM_ROWS = {
+    "report": pgettext_lazy("timeline", "Reported"),
+    "place": _("Place corrected"),
+    "suggest": _("AI suggestion"),
+    "route": _("Routing explained"),
+    "warn": _("Deadline is near"),
+    "overdue": _("Deadline missed"),
+    "escalate": _("Climbed one step"),
+    "reopen": _("Opened again"),
+    "party_overdue": _("Called department is late"),
+}
+
+
+def action_label(action: str) -> object:
+    """Return the lazy label of a timeline action."""
+    if action in TRANSITIONS:
+        return TRANSITIONS[action].label
+    return SYSTEM_ROWS.get(action, action)
+
+
+def base_rung(incident: Incident) -> int:
+    """Return the rung of the ladder where the case's owner stands."""
+    if incident.owner_area_id:
+        return RUNG_OF_LEVEL[incident.owner_area.level]
+    return DEPARTMENT_RUNG
+
+
+_OWNER_ROLES = {
+    Level.UNIT: (Role.UNIT_HEAD,),
+    Level.GRID: (Role.GRID_WORKER, Role.GRID_CHIEF, Role.GRID_GUIDE),
+    Level.VILLAGE: (Role.VILLAGE_OFFICE,),
+    Level.TOWN: (Role.TOWN_ADMIN,),
+}
+
+
+def rights(actor: Actor, incident: Incident) -> frozenset[Right]:
+    """Return what ``actor`` is to ``incident``, without the two that need a query.
+
+    PARTY and VERIFIER are claimed here from postings and confirmed by
+    :func:`refusal`, which may ask the database.
+    """
+    if actor.kind in {ActorKind.SYSTEM, ActorKind.AI}:
+        return frozenset({Right.SYSTEM})
+    if actor.kind == ActorKind.RESIDENT:
+        return frozenset({Right.RESIDENT})
+    scope, held = actor.scope, set()
+    if scope.holds(Role.COMMAND, [incident.county_id]):
+        held |= {Right.COMMAND, Right.DISPATCHER, Right.VERIFIER, Right.CALLER, Right.WATCHER}
+    if scope.holds(Role.COUNTY_LEADER, [incident.county_id]):
+        held |= {Right.LEADER, Right.WATCHER}
+    if incident.town_id and scope.holds(Role.TOWN_ADMIN, [incident.town_id]):
+        held |= {Right.TOWN, Right.DISPATCHER, Right.CALLER, Right.WATCHER}
+        if base_rung(incident) < RUNG_OF_LEVEL[Level.TOWN] or incident.owner_department_id:
+            held.add(Right.VERIFIER)
+    if incident.village_id and scope.holds(Role.VILLAGE_OFFICE, [incident.village_id]):
+        held |= {Right.WATCHER, Right.CALLER}
+        if base_rung(incident) < RUNG_OF_LEVEL[Level.VILLAGE]:
+            held.add(Right.VERIFIER)
+    if incident.grid_id and scope.holds(Role.GRID_CHIEF, [incident.grid_id]):
+        held |= {Right.WATCHER, Right.ON_SPOT}
+        if incident.owner_area_id and base_rung(incident) == 0:
+            held.add(Right.VERIFIER)
+    for role in (Role.GRID_WORKER, Role.GRID_GUIDE):
+        if incident.grid_id and scope.holds(role, [incident.grid_id]):
+            held |= {Right.WATCHER, Right.ON_SPOT}
+    if incident.owner_department_id in scope.department_ids and incident.owner_department_id:
+        held |= {Right.OWNER, Right.WATCHER}
+    if incident.owner_area_id:
+        area = incident.owner_area
+        if any(scope.holds(role, [area.pk]) for role in _OWNER_ROLES.get(area.level, ())):
+            held |= {Right.OWNER, Right.WATCHER}
+    if scope.department_ids and incident.state in {State.WHISTLED, State.RULING}:
+        held |= {Right.PARTY, Right.WATCHER}
+    return frozenset(held)
+
+
+def refusal(actor: Actor, incident: Incident, action: str) -> object | None:
+    """Return why ``actor`` may not take ``action`` now, or None (≤ 1 query).
+
+    A missing right and a wrong state are told apart by :func:`state_allows`.
+    """
+    line = TRANSITIONS[action]
+    held = rights(actor, incident) & line.who
+    if Right.PARTY in held and not open_party_ids(incident, actor.scope.department_ids):
+        held -= {Right.PARTY}
+    if not held:
+        return _("This step is not yours to take.")
+    if held <= {Right.VERIFIER, Right.CALLER} and acted_in_round(incident, actor.user):
+        return _("You handled this case yourself; somebody else must do this step.")
+    return line.guard(incident) if line.guard else None
+
+
+def state_allows(incident: Incident, action: str) -> bool:
+    """Return whether the table knows ``action`` from the case's state."""
+    return incident.state in TRANSITIONS[action].sources
+
+
+def available(actor: Actor, incident: Incident) -> list[Transition]:
+    """Return the steps ``actor`` may take now, in the table's order (≤ 2 queries)."""
+    held = rights(actor, incident)
+    if Right.PARTY in held and not open_party_ids(incident, actor.scope.department_ids):
+        held -= {Right.PARTY}
+    own_work = bool(held & {Right.VERIFIER, Right.CALLER}) and acted_in_round(incident, actor.user)
+    if own_work:
+        held -= {Right.VERIFIER, Right.CALLER}
+    return [
+        line
+        for line in _TABLE
+        if incident.state in line.sources
+        and held & line.who
+        and not (line.guard and line.guard(incident))
+    ]
