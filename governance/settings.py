@@ -106,20 +106,27 @@ TEMPLATES = [
     }
 ]
 
-# The private cluster of script/setup, unless DATABASE_URL names a real server.
+# The private services of script/services, unless the environment names real servers. Their
+# directory may be a link to a shorter or more open place, and a socket's path is limited.
+SOCKETS = (VAR_DIR / "run").resolve()
 DATABASE_URL = os.environ.get("DATABASE_URL") or (
-    "postgis://geshi@{}/geshi".format(str(VAR_DIR / "run").replace("/", "%2F"))
+    "postgis://geshi@{}/geshi".format(str(SOCKETS).replace("/", "%2F"))
 )
 DATABASES = {
     "default": dj_database_url.parse(DATABASE_URL, engine="django.contrib.gis.db.backends.postgis")
 }
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-    "min_size": 1,
-    "max_size": int(os.environ.get("GESHI_DB_POOL", "8")),
-    "timeout": 10,
-}
+# Connections each process keeps; 0 keeps one per thread instead.
+DB_POOL = int(os.environ.get("GESHI_DB_POOL", "8"))
+if DB_POOL:
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": DB_POOL,
+        "timeout": 10,
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
 
-REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{VAR_DIR / 'run' / 'redis.sock'}?db=0"
+REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{SOCKETS / 'redis.sock'}?db=0"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -165,12 +172,20 @@ USE_I18N = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
-STATICFILES_DIRS = [
-    BASE_DIR / "static",
-    ("vendor/tabler", BASE_DIR / "node_modules/@tabler/core/dist"),
-    ("vendor/icons", BASE_DIR / "node_modules/@tabler/icons-webfont/dist"),
-    ("vendor/echarts", BASE_DIR / "node_modules/echarts/dist"),
+STATICFILES_DIRS = [BASE_DIR / "static"]
+NODE_MODULES = BASE_DIR / "node_modules"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "governance.static_files.VendorFinder",
 ]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "governance.static_files.HashedStorage"},
+}
+if DEBUG:
+    STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    WHITENOISE_USE_FINDERS = True
 # Uploads: never under a served path; incidents.views.files hands them out after asking who looks.
 MEDIA_ROOT = VAR_DIR / "media"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -214,7 +229,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace(
+    "?db=", "?virtual_host="
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -1,0 +1,37 @@
+"""Settings of the test run: the real ones, apart in four points.
+
+What lives here: what makes tests fast and keeps parallel runs apart. What must not: a
+switch that turns the behaviour under test off. Processes started by a test use it too.
+"""
+
+import os
+import re
+
+os.environ.setdefault("GESHI_SECRET_KEY", "only-for-tests")
+os.environ["GESHI_DEMO"] = os.environ["GESHI_DEBUG"] = "0"
+os.environ["GESHI_DB_POOL"] = "0"  # a test database can only be dropped when nobody is connected
+
+from governance.settings import *  # noqa: E402, F403
+from governance.settings import CACHES, REDIS_URL, STORAGES, VAR_DIR  # noqa: E402
+
+
+def own_redis_database(url: str) -> str:
+    """Return ``url`` with a database number of this test worker's own, of 16."""
+    worker = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or "0")
+    # A process started by a test was handed a number already.
+    if os.environ.get("GESHI_TEST_CHILD"):
+        return url
+    base, _, number = url.partition("?db=")
+    return f"{base}?db={(int(number or 0) + worker) % 16}"
+
+
+REDIS_URL = own_redis_database(REDIS_URL)
+CACHES["default"]["LOCATION"] = REDIS_URL
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace(
+    "?db=", "?virtual_host="
+)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = True
+MEDIA_ROOT = VAR_DIR / "media"
