@@ -10,3 +10,8 @@ urlpatterns = [
     path("", include("incidents.urls")),
     path("", include("mediation.urls")),
 ]
+
+handler400 = "core.views.errors.bad_request"
+handler403 = "core.views.errors.forbidden"
+handler404 = "core.views.errors.not_found"
+handler500 = "core.views.errors.server_error"

@@ -1,12 +1,13 @@
 """Timers, outbox, audit trail, working calendar and heartbeats."""
 
-import core.models.calendar
 import django.db.models.deletion
 import django.utils.timezone
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.conf import settings
 from django.db import migrations, models
+
+import core.models.calendar
 
 
 class Migration(migrations.Migration):

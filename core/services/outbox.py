@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.models import OutboxMessage
+from core.services import audit
 
 State = OutboxMessage.State
 Deliver = Callable[[OutboxMessage], None]
@@ -68,11 +69,14 @@ def free_stuck(now: datetime) -> int:
     return dead + stuck.update(state=State.AWAITING_RETRY, next_attempt_at=now)
 
 
-def resend(*, messages: Iterable[int]) -> int:
+@transaction.atomic
+def resend(*, actor: Any, messages: Iterable[int]) -> int:
     """Queue dead messages (ids) afresh; return how many were dead."""
-    return OutboxMessage.objects.filter(pk__in=messages, state=State.DEAD).update(
+    count = OutboxMessage.objects.filter(pk__in=messages, state=State.DEAD).update(
         state=State.QUEUED, attempts=0, next_attempt_at=timezone.now()
     )
+    audit.record(actor=actor, action="outbox.resend", subject_type="outbox", data={"count": count})
+    return count
 
 
 @transaction.atomic

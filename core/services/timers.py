@@ -89,24 +89,24 @@ def set_timers(specs: Iterable[TimerSpec]) -> None:
 
 def cancel_timers(
     subject_type: str,
-    subject_id: int,
+    subject_id: int | Collection[int],
     *,
     kinds: Collection[str] | None = None,
     stages: Collection[str] | None = None,
 ) -> int:
-    """Delete the subject's unfired timers, or only those of the kinds and stages; return how many.
+    """Delete the subjects' unfired timers, or only those of the kinds and stages; return how many.
 
     A timer a sweep is firing right now is waited for, and is gone or fired afterwards.
     """
+    ids = [subject_id] if isinstance(subject_id, int) else list(subject_id)
     timers = Timer.objects.filter(
-        subject_type=subject_type, subject_id=subject_id, fired_at__isnull=True
+        subject_type=subject_type, subject_id__in=ids, fired_at__isnull=True
     )
     if kinds is not None:
         timers = timers.filter(kind__in=kinds)
     if stages is not None:
         timers = timers.filter(stage__in=stages)
-    # No signal or cascade hangs on a timer, so one DELETE will do.
-    return timers._raw_delete(timers.db)
+    return timers.delete()[0]
 
 
 def sweep(

@@ -1,0 +1,54 @@
+"""Limits on how often one address may do a public thing.
+
+What lives here: counting in Redis. What must not: anything a business rule depends on, because
+with Redis down everybody is let through.
+"""
+
+from functools import lru_cache
+from logging import getLogger
+
+import redis
+from django.conf import settings
+from django.http import HttpRequest
+
+from core.errors import TooMany
+
+logger = getLogger(__name__)
+
+
+def check(name: str, ident: str) -> None:
+    """Count one attempt of ``ident`` at ``name``; raise TooMany past ``settings.RATE_LIMITS``.
+
+    The window is fixed: it opens with the first attempt and lasts the seconds of the setting.
+    """
+    limit, seconds = settings.RATE_LIMITS[name]
+    key = f"geshi:rate:{name}:{ident}"
+    try:
+        pipe = _client(settings.REDIS_URL).pipeline(transaction=True)
+        pipe.set(key, 0, ex=seconds, nx=True)
+        pipe.incr(key)
+        pipe.ttl(key)
+        _, count, remaining = pipe.execute()
+    except redis.RedisError:
+        logger.warning("rate limit %s was not checked: Redis does not answer", name)
+        return
+    if count > limit:
+        raise TooMany(retry_after=remaining)
+
+
+def client_ip(request: HttpRequest) -> str:
+    """Return the address the request came from.
+
+    ``settings.TRUSTED_PROXIES`` says how many proxies of our own stand in front; only what
+    they wrote into X-Forwarded-For is believed, because the rest is the client's own words.
+    """
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    proxies = settings.TRUSTED_PROXIES
+    if proxies and len(hops) >= proxies and hops[-proxies]:
+        return hops[-proxies]
+    return request.META.get("REMOTE_ADDR", "")
+
+
+@lru_cache(maxsize=4)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)

@@ -1,0 +1,23 @@
+"""When beat wakes what. Only names, so that settings can import it.
+
+Every task is a poll that finds its own work, so a tick that comes late does no harm and one
+that is lost is made good by the next. ``expires`` (seconds) lets a busy worker drop old ticks.
+"""
+
+BEAT_SCHEDULE = {
+    "sweep-timers": {
+        "task": "core.tasks.sweep_timers",
+        "schedule": 1.0,
+        "options": {"expires": 3},
+    },
+    "deliver-outbox": {
+        "task": "core.tasks.deliver_outbox",
+        "schedule": 1.0,
+        "options": {"expires": 3},
+    },
+    "beat-tick": {
+        "task": "core.tasks.beat_tick",
+        "schedule": 5.0,
+        "options": {"expires": 30},
+    },
+}

@@ -1,0 +1,41 @@
+"""What Celery runs for the ground floor: each task calls one service."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from celery import Task, shared_task
+from celery.signals import before_task_publish
+from django.utils import timezone
+
+from core.services import heartbeat, outbox, timers
+
+# A sweep ends after this many timers, so that one worker process is never held for long.
+SWEEP_AT_MOST = 5000
+
+
+@shared_task
+def sweep_timers() -> None:
+    """Fire due timers, and show that a worker works."""
+    heartbeat.beat(name="worker", at=timezone.now(), every=timedelta(seconds=5))
+    timers.sweep(at_most=SWEEP_AT_MOST)
+
+
+@shared_task
+def deliver_outbox() -> None:
+    """Deliver due messages, those of dead processes too."""
+    outbox.free_stuck(timezone.now())
+    outbox.deliver_due()
+
+
+@shared_task(bind=True)
+def beat_tick(self: Task) -> None:
+    """Record when beat sent this, which may be long before a worker reads it."""
+    published_at = getattr(self.request, "published_at", None)
+    if published_at:
+        heartbeat.beat(name="beat", at=datetime.fromtimestamp(published_at, UTC))
+
+
+@before_task_publish.connect(sender="core.tasks.beat_tick")
+def _stamp(headers: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    if headers is not None:
+        headers["published_at"] = timezone.now().timestamp()
