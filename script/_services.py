@@ -77,9 +77,7 @@ class Services:
         """Return a private directory the service user reaches, linked from ``home/name``."""
         link = self.home / name
         place = link.resolve()
-        if not link.exists() and (
-            len(os.fsencode(place)) > longest or not reachable(self.home)
-        ):
+        if not link.exists() and (len(os.fsencode(place)) > longest or not reachable(self.home)):
             place = elsewhere(link)
             if link.is_symlink():
                 link.unlink()
@@ -272,9 +270,7 @@ def quiet(command: list) -> int:
     ).returncode
 
 
-def wait_until(
-    name: str, process: subprocess.Popen, log: Path, ready: Callable[[], bool]
-) -> None:
+def wait_until(name: str, process: subprocess.Popen, log: Path, ready: Callable[[], bool]) -> None:
     """Poll until ready; two minutes, because recovery after a crash reads its log again."""
     deadline = time.monotonic() + 120
     while not ready():

@@ -1,0 +1,59 @@
+"""Brings the database and the static files up to date before script/server starts.
+
+What lives here: migrations, static files, the demonstration county of an empty database.
+What must not: anything a deployment would not also run by hand (see docs/deploy.md).
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.chdir(ROOT)
+
+import django  # noqa: E402
+from django.apps import apps  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.contrib.staticfiles import finders  # noqa: E402
+from django.core.management import call_command, get_commands  # noqa: E402
+
+
+def migrate() -> None:
+    """Apply what is missing; silent when nothing is."""
+    print("  … database", flush=True)
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+def collect_static() -> None:
+    """Collect when a file came, went or changed since the last time."""
+    known = hashlib.sha256(str(ROOT).encode())
+    for finder in finders.get_finders():
+        for name, storage in finder.list(["CVS", ".*", "*~"]):
+            path = storage.path(name)
+            found = os.stat(path)
+            known.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
+    stamp = Path(settings.STATIC_ROOT) / ".stamp"
+    if stamp.exists() and stamp.read_text() == known.hexdigest():
+        return
+    print("  … static files", flush=True)
+    call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+    stamp.write_text(known.hexdigest())
+
+
+def load_demo() -> None:
+    """Fill an empty database with the invented county."""
+    if not settings.DEMO or "demo_county" not in get_commands():
+        return
+    if apps.get_model("grids", "Area").objects.exists():
+        return
+    print("  … the demonstration county, once, about two minutes", flush=True)
+    call_command("demo_county")
+
+
+if __name__ == "__main__":
+    django.setup()
+    migrate()
+    collect_static()
+    load_demo()
