@@ -168,7 +168,11 @@ _SPOKEN_ENDINGS = ("村民委员会", "居民委员会", "社区居委会", "街
 
 
 def spoken_names(name: str) -> list[str]:
-    """Return the ways people say an area's name: 大史庄村民委员会 → 大史庄村民委员会, 大史庄, 大史庄村."""
+    """Return the ways people say an area's name.
+
+    >>> spoken_names("大史庄村民委员会")
+    ['大史庄村民委员会', '大史庄村', '大史庄']
+    """
     for ending in _SPOKEN_ENDINGS:
         if name.endswith(ending) and len(name) - len(ending) >= 2:
             stem = name.removesuffix(ending)
