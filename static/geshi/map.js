@@ -1,7 +1,7 @@
 // Maps on a plain paper ground: areas by level, incidents as pins or clusters, a place picked in a form.
 // Leaflet (global L) is loaded before. Words come from data-text-* of the element, see parts/map.html.
 
-const AREA = { color: "#5f97a3", weight: 1, fillColor: "#ffffff", fillOpacity: 0.75 };
+const AREA = { color: "#7fabb5", weight: 1, fillColor: "#ffffff", fillOpacity: 0.75 };
 const RANK = { county: 2.5, town: 1.8, village: 1.1, grid: 0.8, unit: 0.6 };
 const LABELS = 160;
 
@@ -69,7 +69,7 @@ function notice(element) {
   return (bad) => { note.hidden = !bad; };
 }
 
-function drawAreas(map, layer, data, onArea) {
+function drawAreas(map, layer, data, { onArea, plain }) {
   layer.clearLayers();
   const features = data.features || [];
   const most = Math.max(1, ...features.map((f) => f.properties?.overdue || 0));
@@ -78,7 +78,7 @@ function drawAreas(map, layer, data, onArea) {
     style: ({ properties = {} }) => ({
       ...AREA,
       weight: RANK[properties.level] || 1,
-      ...(properties.overdue ? { fillColor: "#b3242b", fillOpacity: 0.06 + 0.24 * (properties.overdue / most) } : {}),
+      ...(properties.overdue && !plain ? { fillColor: "#b3242b", fillOpacity: 0.06 + 0.24 * (properties.overdue / most) } : {}),
     }),
     onEachFeature: ({ properties = {} }, shape) => {
       if (onArea) shape.on("click", () => onArea(properties));
@@ -148,7 +148,7 @@ function legend(map, element) {
   control.addTo(map);
 }
 
-/** Shows areas and incidents. Returns {map, refresh(), filter(query)}; options: onPoint, onArea. */
+/** Shows areas and incidents. Returns {map, refresh(), filter(query)}; options: onPoint, onArea, plain (no red). */
 export function createMap(element, options = {}) {
   const map = paper(element);
   const onError = notice(element);
@@ -157,7 +157,7 @@ export function createMap(element, options = {}) {
   let refresh = () => {};
   if (areasUrl) {
     const layer = L.layerGroup().addTo(map);
-    follow(map, areasUrl, { onError, onData: (data) => drawAreas(map, layer, data, options.onArea) });
+    follow(map, areasUrl, { onError, onData: (data) => drawAreas(map, layer, data, options) });
   }
   if (pointsUrl) {
     const layer = L.layerGroup().addTo(map);
@@ -181,7 +181,7 @@ export function pickMap(element) {
   const { pickMap: _, ...settings } = element.dataset;
   Object.assign(canvas.dataset, settings);
   const words = element.dataset;
-  const { map } = createMap(canvas);
+  const { map } = createMap(canvas, { plain: true });
   const mark = L.marker(map.getCenter(), { draggable: true, keyboard: true, icon: badge("g-pin g-pin-big", 26), zIndexOffset: 1000 });
 
   function place(point, { metres = "", tell = words.textPlaced, move = false } = {}) {
