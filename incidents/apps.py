@@ -1,4 +1,4 @@
-"""Registers the incidents floor with Django."""
+"""Registers the incidents floor with Django and with the ground floor's queues."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
@@ -7,3 +7,14 @@ from django.utils.translation import gettext_lazy as _
 class IncidentsConfig(AppConfig):
     name = "incidents"
     verbose_name = _("Incidents")
+
+    def ready(self) -> None:
+        # Models are only importable once the registry is ready.
+        from core.services import outbox, timers  # noqa: PLC0415
+        from incidents.services import clocks, handling, notices, verification  # noqa: PLC0415
+
+        for kind in clocks.CLOCK_TIMER_KINDS:
+            timers.register(kind, clocks.on_clock_timers)
+        timers.register("suspension_over", handling.on_suspension_over)
+        timers.register("callback_over", verification.on_callback_over)
+        outbox.register("notice", notices.deliver)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.working_calendar import Unit
@@ -16,6 +17,7 @@ class StageClock(models.Model):
     While running ``due_at`` is exact; while paused ``remaining`` holds the seconds
     left in the clock's own unit (negative when already late) and ``due_at`` is
     empty. A finished clock keeps both times, which is what scores are made of.
+    ``cycle`` counts how often its time was set anew; ``rung`` is the highest rung told.
     """
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="clocks")
@@ -30,6 +32,8 @@ class StageClock(models.Model):
     started_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True, blank=True)
     remaining = models.BigIntegerField(null=True, blank=True)
+    cycle = models.PositiveSmallIntegerField(default=1)
+    rung = models.PositiveSmallIntegerField(null=True, blank=True)
     warned_at = models.DateTimeField(null=True, blank=True)
     breached_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -96,7 +100,7 @@ class SupervisionNotice(models.Model):
     clock = models.ForeignKey(
         StageClock, models.PROTECT, null=True, blank=True, related_name="supervision_notices"
     )
-    number = models.CharField(_("number"), max_length=30, unique=True)
+    cycle = models.PositiveSmallIntegerField(default=1, editable=False)
     rung = models.PositiveSmallIntegerField(_("rung of the ladder"))
     text = models.TextField(_("what is demanded"), blank=True)
     issued_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
@@ -111,10 +115,15 @@ class SupervisionNotice(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["clock", "rung"],
+                fields=["clock", "cycle", "rung"],
                 name="supervision_once_per_clock_and_rung",
             ),
         ]
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def number(self) -> str:
+        """The number people quote: year of issue and running number."""
+        return f"DB-{timezone.localtime(self.issued_at):%Y}-{self.pk:06d}"

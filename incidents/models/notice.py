@@ -8,7 +8,7 @@ from incidents.models.incident import Incident
 
 
 class Notice(models.Model):
-    """One line for whoever holds ``role`` at ``area`` (or works in ``department``), or one ``user``.
+    """One line for whoever holds ``role`` at ``area``, works in ``department``, or is ``user``.
 
     ``key`` makes delivery effective once, however often the outbox repeats it.
     """

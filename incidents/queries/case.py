@@ -1,0 +1,75 @@
+"""Reads about one case and one person's notices."""
+
+from collections.abc import Collection
+
+from django.db.models import F, Q, QuerySet
+from django.shortcuts import get_object_or_404
+
+from grids.models import User
+from grids.queries import Scope
+from incidents.models import Event, Incident, Notice, PartyState, StageClock, WhistleParty
+
+# Steps that make somebody a handler of the round.
+HANDLER_ACTIONS = ("accept", "arrive", "respond", "handle_on_spot", "party_answer", "party_sign")
+
+
+def acted_in_round(incident: Incident, user: User | None) -> bool:
+    """Return whether ``user`` handled the case in its present round (1 query)."""
+    if user is None:
+        return False
+    if incident.handler_id == user.pk:
+        return True
+    return Event.objects.filter(
+        incident=incident, actor=user, action__in=HANDLER_ACTIONS, data__round=incident.round
+    ).exists()
+
+
+def open_party_ids(incident: Incident, department_ids: Collection[int]) -> list[int]:
+    """Return ids of parties these departments still have to play in the open whistle (1 query)."""
+    return list(
+        WhistleParty.objects.filter(
+            whistle__incident=incident,
+            whistle__closed_at__isnull=True,
+            department_id__in=department_ids,
+        )
+        .exclude(state__in=[PartyState.SIGNED, PartyState.DISSENTED])
+        .values_list("pk", flat=True)
+    )
+
+
+def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:
+    """Return the notices addressed to ``user``'s postings or to the user, newest first."""
+    reach = Q(user=user)
+    for posting in scope.postings:
+        if posting.department_id:
+            reach |= Q(department_id=posting.department_id)
+        elif posting.area_id:
+            reach |= Q(area_id=posting.area_id, role=posting.role)
+    return Notice.objects.filter(reach).order_by("-id")
+
+
+def visible_incident(user: User, scope: Scope, tracking_code: str) -> Incident:
+    """Return one case inside the scope with what a page of it shows (1 query).
+
+    Raises Http404 outside the scope, so that nobody learns whether it exists.
+    """
+    rows = Incident.objects.visible_to(user, scope).select_related(
+        "category", "owner_department", "owner_area", "handler", "county", "town", "village",
+        "grid", "unit", "merged_into", "deadline_version",
+    )  # fmt: skip
+    return get_object_or_404(rows, tracking_code=tracking_code)
+
+
+def running_clocks(incident: Incident) -> list[StageClock]:
+    """Return the unfinished clocks of a case, most urgent first (1 query)."""
+    return list(
+        StageClock.objects.filter(incident=incident, finished_at__isnull=True)
+        .select_related("party__department")
+        .order_by(F("due_at").asc(nulls_last=True))
+    )
+
+
+def timeline(incident: Incident, *, public: bool = False) -> QuerySet[Event]:
+    """Return the case's timeline, oldest first, with actors and photos (2 queries)."""
+    rows = incident.events.select_related("actor").prefetch_related("photos").order_by("seq")
+    return rows.filter(public=True) if public else rows

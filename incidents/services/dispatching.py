@@ -1,0 +1,280 @@
+"""Triage by a person, the roads that leave the normal one, dispatch, objection, arbiter.
+
+The first receiver owns a case until somebody else accepts it; an arbiter's
+decision is final; nothing goes down to a village that villages do not do.
+"""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid, NotAllowed
+from grids.models import Area, Department, Level, Role
+from grids.queries import place_of_area
+from incidents.models import (
+    Category,
+    Incident,
+    Stage,
+    Suggestion,
+    Tier,
+)
+from incidents.registry import handovers
+from incidents.services import clocks, routing
+from incidents.services.step import Step, lock, required, step
+from incidents.workflow import SYSTEM, Actor
+
+VILLAGE_LEVELS = frozenset({Level.VILLAGE, Level.GRID, Level.UNIT})
+
+
+def triage(
+    *,
+    incident_id: int,
+    actor: Actor,
+    category: Category,
+    tier: str = "",
+    area: Area | None = None,
+    note: str = "",
+    send: bool = True,
+    seen: int | None = None,
+) -> Incident:
+    """Decide category, tier and place; with ``send`` the routing rules dispatch at once.
+
+    A whistle case stays pending: a town or the command centre must blow it.
+    """
+    with transaction.atomic():
+        with step(incident_id=incident_id, action="triage", actor=actor, seen=seen) as case:
+            incident = case.incident
+            _judge_suggestion(incident, category, actor)
+            incident.category = category
+            incident.tier = tier or category.tier
+            incident.deadline_version = clocks.current_version(category, on=case.now)
+            incident.triaged_at = case.now
+            incident.triage_tried_at = incident.triage_tried_at or case.now
+            if category.urgent:
+                incident.urgency = max(incident.urgency, 1)
+            if area is not None and area.pk != incident.area_id:
+                case.move(place_of_area(area))
+            clocks.finish(case, Stage.TRIAGE)
+            case.note = note.strip()
+            case.data = {"category": category.code, "tier": incident.tier}
+            if incident.tier == Tier.WHISTLE and incident.town_id:
+                case.tell("whistle_wanted", role=Role.TOWN_ADMIN, area_id=incident.town_id)
+        if send and case.incident.tier != Tier.WHISTLE:
+            dispatch_by_rules(incident_id=incident_id)
+    return case.incident
+
+
+def _judge_suggestion(incident: Incident, category: Category, actor: Actor) -> None:
+    """Note on the AI's latest suggestion whether a person agreed."""
+    if actor.user is None:
+        return
+    suggestion = Suggestion.objects.filter(incident=incident).order_by("-id").first()
+    if suggestion is None:
+        return
+    agreed = suggestion.category_id == category.pk
+    suggestion.outcome = Suggestion.Outcome.CONFIRMED if agreed else Suggestion.Outcome.OVERRULED
+    suggestion.save(update_fields=["outcome"])
+
+
+def dispatch_by_rules(*, incident_id: int) -> Incident | None:
+    """Dispatch as the routing rules say; None when they leave it to a person.
+
+    The explanation, with every rule that errored, is on the timeline either way.
+    """
+    incident = lock(incident_id)
+    decision = routing.decide(incident)
+    if decision.owner is None:
+        routing.explain(incident, decision)
+        return None
+    return dispatch(
+        incident_id=incident_id,
+        actor=SYSTEM,
+        department=decision.department,
+        area=decision.area,
+        explanation=decision.explanation,
+    )
+
+
+def dispatch(
+    *,
+    incident_id: int,
+    actor: Actor,
+    department: Department | None = None,
+    area: Area | None = None,
+    note: str = "",
+    explanation: list[dict] | None = None,
+    seen: int | None = None,
+) -> Incident:
+    """Send the case to a department, or to a grid, village or town of its own place."""
+    with step(incident_id=incident_id, action="dispatch", actor=actor, seen=seen) as case:
+        check_target(case.incident, actor, department, area)
+        case.note = note.strip()
+        case.data = {"to": str(department or area), "explanation": explanation or []}
+        hand_to(case, department=department, area=area)
+    return case.incident
+
+
+def check_target(
+    incident: Incident, actor: Actor, department: Department | None, area: Area | None
+) -> None:
+    """Raise unless exactly one owner is named and the case may go there."""
+    if (department is None) == (area is None):
+        raise Invalid(_("Choose one department or one area."), field="owner")
+    if department is not None:
+        if not department.active or department.county_id != incident.county_id:
+            raise Invalid(_("This department cannot be chosen."), field="owner")
+        if actor.user is not None and not actor.scope.holds(Role.COMMAND, [incident.county_id]):
+            raise NotAllowed(
+                _("A town calls departments in by whistle; the command centre dispatches to them.")
+            )
+        return
+    if area.level not in VILLAGE_LEVELS | {Level.TOWN} or area.closed_on:
+        raise Invalid(_("A case goes to a town, village, grid or unit."), field="owner")
+    if not _same_town(incident, area):
+        raise Invalid(_("This area is not in the town of the case."), field="owner")
+    if area.level in VILLAGE_LEVELS and not incident.category.village_allowed:
+        raise NotAllowed(
+            _(
+                "“%(category)s” is not on the list of what villages do; "
+                "it cannot be sent to a village or grid."
+            )
+            % {"category": incident.category.label}
+        )
+
+
+def _same_town(incident: Incident, area: Area) -> bool:
+    return incident.town_id in set(
+        Area.objects.filter(path__in=area.lineage_paths, level=Level.TOWN).values_list(
+            "pk", flat=True
+        )
+    )
+
+
+def hand_to(case: Step, *, department: Department | None = None, area: Area | None = None) -> None:
+    """Give the case to its next owner and start its clocks."""
+    incident = case.incident
+    clocks.finish(case, Stage.TRIAGE)
+    clocks.drop(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND, Stage.VERIFY)
+    incident.owner_department, incident.owner_area = department, area
+    incident.handler = None
+    incident.dispatched_at = case.now
+    incident.accepted_at = incident.arrived_at = incident.responded_at = None
+    incident.rung = 0
+    if incident.deadline_version_id is None:
+        incident.deadline_version = clocks.current_version(incident.category, on=case.now)
+    clocks.start(case, Stage.ACCEPT, Stage.RESOLVE)
+    case.tell_owner("dispatched")
+
+
+def object_to(*, incident_id: int, actor: Actor, reason: str, seen: int | None = None) -> Incident:
+    """Object to the dispatch, once, with a reason; the receiver keeps the case meanwhile."""
+    with step(incident_id=incident_id, action="object", actor=actor, seen=seen) as case:
+        case.note = required(reason, "reason")
+        case.tell_command("objection")
+    return case.incident
+
+
+def uphold_objection(
+    *,
+    incident_id: int,
+    actor: Actor,
+    reason: str,
+    department: Department | None = None,
+    area: Area | None = None,
+    seen: int | None = None,
+) -> Incident:
+    """Decide for the objector: the case goes to another owner, whose turn to object is over."""
+    with step(incident_id=incident_id, action="uphold_objection", actor=actor, seen=seen) as case:
+        check_target(case.incident, actor, department, area)
+        same = (department or area) == case.incident.owner
+        if same:
+            raise Invalid(_("The objection was upheld: choose somebody else."), field="owner")
+        case.note = required(reason, "reason")
+        case.incident.objection_used = True
+        case.data = {"to": str(department or area), "final": True}
+        case.tell_owner("objection_upheld")
+        hand_to(case, department=department, area=area)
+    return case.incident
+
+
+def reject_objection(
+    *, incident_id: int, actor: Actor, reason: str, seen: int | None = None
+) -> Incident:
+    """Decide against the objector: the case stays, and the decision is final."""
+    with step(incident_id=incident_id, action="reject_objection", actor=actor, seen=seen) as case:
+        case.note = required(reason, "reason")
+        case.incident.objection_used = True
+        case.data = {"final": True}
+        case.tell_owner("objection_rejected")
+    return case.incident
+
+
+def leave(
+    *, incident_id: int, actor: Actor, road: str, note: str, seen: int | None = None
+) -> Incident:
+    """Take the case off the normal road: ``emergency``, ``statutory`` or ``out_of_remit``.
+
+    The note says who was called, or which road is the right one; the reporter reads it.
+    """
+    with step(incident_id=incident_id, action=f"exit_{road}", actor=actor, seen=seen) as case:
+        case.note = required(note, "note")
+        _end(case, road)
+    return case.incident
+
+
+def merge(
+    *,
+    incident_id: int,
+    actor: Actor,
+    into: Incident,
+    note: str = "",
+    seen: int | None = None,
+) -> Incident:
+    """Merge a repeat into an open case; its reporter follows that one from now on."""
+    with step(incident_id=incident_id, action="merge", actor=actor, seen=seen) as case:
+        if into.pk == incident_id:
+            raise Invalid(_("A case cannot be merged into itself."), field="into")
+        if not into.is_open or into.county_id != case.incident.county_id:
+            raise Invalid(_("Only an open case can take another in."), field="into")
+        case.incident.merged_into = into
+        case.note = note.strip()
+        case.data = {"into": into.tracking_code}
+        _end(case, "merged")
+    return case.incident
+
+
+def hand_over(
+    *, incident_id: int, actor: Actor, to: str, note: str, seen: int | None = None
+) -> Incident:
+    """Hand the matter over to another part of the house, e.g. mediation."""
+    if to not in handovers:
+        raise Invalid(_("There is nobody to hand this over to."), field="to")
+    with step(incident_id=incident_id, action="hand_over", actor=actor, seen=seen) as case:
+        case.note = required(note, "note")
+        number = handovers[to](incident=case.incident, actor=actor, note=case.note)
+        case.data = {"to": to, "number": number}
+        _end(case, to)
+    return case.incident
+
+
+def _end(case: Step, metric: str) -> None:
+    clocks.drop(case)
+    case.count(f"exit:{metric}")
+
+
+def recall(*, incident_id: int, actor: Actor, reason: str, seen: int | None = None) -> Incident:
+    """Bring a case that left the normal road back to triage."""
+    with step(incident_id=incident_id, action="recall", actor=actor, seen=seen) as case:
+        case.note = required(reason, "reason")
+        incident = case.incident
+        incident.merged_into = None
+        incident.owner_department = incident.owner_area = incident.handler = None
+        clocks.start(case, Stage.TRIAGE)
+    return case.incident
+
+
+def remark(*, incident_id: int, actor: Actor, note: str, photo_ids: list | None = None) -> Incident:
+    """Add a remark for colleagues; nothing else changes."""
+    with step(incident_id=incident_id, action="remark", actor=actor) as case:
+        case.note = required(note, "note")
+        case.photo_ids = photo_ids or []
+    return case.incident

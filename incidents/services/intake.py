@@ -1,0 +1,164 @@
+"""Taking a report in: exactly once, with its place, before anybody decides anything.
+
+What must not live here: triage. It runs after the answer has gone out.
+"""
+
+import re
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.contrib.gis.geos import Point
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from core.crypto import blind_index
+from core.errors import Invalid
+from core.masking import mask_text
+from core.places import to_wgs84
+from core.text import bigrams
+from grids.models import Area
+from grids.queries import Place, place_of_area, place_of_point, place_of_text, the_county
+from incidents import emergencies
+from incidents.models import Category, Event, FoundBy, Incident, ReporterContact, Urgency
+from incidents.services.step import Step, attach
+from incidents.workflow import RESIDENT, Actor
+
+# Letters and digits nobody mistakes for one another when reading aloud.
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+TEXT_LIMIT = 5000
+_PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a reporter sends. ``key`` is the sender's own UUID; the same key is the same report."""
+
+    text: str
+    source: str
+    key: uuid.UUID = field(default_factory=uuid.uuid4)
+    latitude: float | None = None
+    longitude: float | None = None
+    coordinate_system: str = "wgs84"
+    address: str = ""
+    area: Area | None = None
+    category: Category | None = None
+    name: str = ""
+    phone: str = ""
+    photo_ids: Sequence[uuid.UUID] = ()
+    draft_key: str = ""
+
+
+def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
+    """Store a report and return it with whether it is new.
+
+    Committed before it returns. Raises Invalid for an empty or overlong text, a
+    place off the map, a photo that is gone, or a county that is not set up.
+    """
+    text = report.text.strip().replace("\x00", "")
+    if len(text) < 2:
+        raise Invalid(_("Please say what is wrong."), field="text")
+    if len(text) > TEXT_LIMIT:
+        raise Invalid(_("Please keep it under %(n)s characters."), field="text", n=TEXT_LIMIT)
+    place, location = _find_place(report, text)
+    phone = report.phone.strip() or next(iter(_PHONE.findall(text)), "")
+    try:
+        with transaction.atomic():
+            incident = _insert(report, mask_text(text), place, location, actor)
+            if report.name.strip() or phone:
+                ReporterContact.objects.create(
+                    incident=incident,
+                    name=report.name.strip(),
+                    phone=phone,
+                    phone_index=blind_index(phone),
+                )
+    except IntegrityError:
+        known = Incident.objects.filter(report_key=report.key).first()
+        if known is None:
+            raise
+        return known, False
+    return incident, True
+
+
+def _insert(
+    report: Report, text: str, place: Place, location: Point | None, actor: Actor
+) -> Incident:
+    now = timezone.now()
+    found = emergencies.find(text)
+    incident = Incident.objects.create(
+        report_key=report.key,
+        tracking_code=new_tracking_code(),
+        source=report.source,
+        text=text,
+        address=mask_text(report.address.strip())[:200],
+        bigrams=bigrams(f"{text} {report.address}"),
+        urgency=Urgency.EMERGENCY if found else Urgency.NORMAL,
+        area_id=place.area_id,
+        county_id=place.county_id,
+        town_id=place.town_id,
+        village_id=place.village_id,
+        grid_id=place.grid_id,
+        unit_id=place.unit_id,
+        location=location,
+        found_by=place.found_by,
+        reporter=actor.user,
+        category=report.category,
+        reported_at=now,
+        last_seq=1,
+    )
+    event = Event.objects.create(
+        incident=incident,
+        seq=1,
+        at=now,
+        action="report",
+        actor_kind=actor.kind,
+        actor=actor.user,
+        actor_place=actor.place,
+        to_state=incident.state,
+        data={
+            "round": 1,
+            "source": report.source,
+            "found_by": place.found_by,
+            **({"emergency": [service.number for service in found]} if found else {}),
+        },
+        public=True,
+    )
+    case = Step(incident, "report", actor, now, draft_key=report.draft_key)
+    case.photo_ids = list(report.photo_ids)
+    if case.photo_ids:
+        attach(case, event)
+    case.count("reported")
+    case.count_state("", incident.state)
+    case.write_counts()
+    return incident
+
+
+def _find_place(report: Report, text: str) -> tuple[Place, Point | None]:
+    """Return the place and the WGS-84 point: from the point, the area given, or the words."""
+    if (report.latitude is None) != (report.longitude is None):
+        raise Invalid(_("Give both latitude and longitude, or neither."), field="lat")
+    location = None
+    if report.latitude is not None and report.longitude is not None:
+        latitude, longitude = to_wgs84(report.latitude, report.longitude, report.coordinate_system)
+        location = Point(longitude, latitude, srid=4326)
+        found = place_of_point(longitude=longitude, latitude=latitude)
+        if found is not None:
+            return found, location
+        raise Invalid(_("This place is outside the county. Please move the mark."), field="lat")
+    if report.area is not None:
+        return place_of_area(report.area), None
+    county = the_county()
+    if county is None:
+        raise Invalid(_("The county is not set up yet: its areas must be imported first."))
+    words = f"{report.address} {text}" if report.address else text
+    found = place_of_text(words, county=county)
+    if found is not None:
+        return found, None
+    return Place(area_id=county.pk, county_id=county.pk, found_by=FoundBy.COUNTY), None
+
+
+def new_tracking_code() -> str:
+    """Return a code of 12 letters and digits (59 bits) nobody can guess."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
