@@ -117,7 +117,7 @@ class Services:
         ready = [f"{binaries}/pg_isready", "-q", "-h", str(self.run), "-U", "geshi"]
         wait_until("PostgreSQL", process, log, lambda: quiet(ready) == 0)
         found = subprocess.run(
-            [f"{binaries}/psql", "-h", self.run, "-U", "geshi", "-d", "postgres", "-Atc"]
+            [f"{binaries}/psql", "-h", str(self.run), "-U", "geshi", "-d", "postgres", "-Atc"]
             + ["SELECT 1 FROM pg_database WHERE datname = 'geshi'"],
             capture_output=True,
             text=True,
@@ -125,7 +125,7 @@ class Services:
         )
         if not found.stdout.strip():
             subprocess.run(
-                [f"{binaries}/createdb", "-h", self.run, "-U", "geshi", "geshi"], check=True
+                [f"{binaries}/createdb", "-h", str(self.run), "-U", "geshi", "geshi"], check=True
             )
 
     def _start_redis(self) -> None:
