@@ -1,0 +1,38 @@
+"""Opening the confidential file: refused to the unnamed, recorded for everybody else."""
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid, NotAllowed
+from core.services import audit
+from mediation.models import Dispute, FileOpening
+from mediation.services.step import person
+from mediation.workflow import FILE_RIGHTS, Actor, rights
+
+REASON_AT_LEAST = 4
+CLOSED_FILE = _("Only the mediators named to this dispute open its file.")
+
+
+def open_file(
+    *, dispute: Dispute, actor: Actor, what: str = FileOpening.What.FILE, reason: str = ""
+) -> FileOpening:
+    """Record that ``actor`` opens the file; raises NotAllowed for anybody not named to it.
+
+    Seeing the parties in full (``what`` CONTACT) asks for a stated reason.
+    """
+    user = person(actor)
+    reason = reason.strip()
+    if what == FileOpening.What.CONTACT and len(reason) < REASON_AT_LEAST:
+        raise Invalid(_("Please say why you need to see it."), field="reason")
+    with transaction.atomic():
+        if not rights(actor, dispute) & FILE_RIGHTS:
+            raise NotAllowed(CLOSED_FILE)
+        audit.record(
+            actor=user,
+            action=f"dispute.open_{what}",
+            subject_type="dispute",
+            subject_id=dispute.pk,
+            data={"reason": reason} if reason else None,
+            ip=actor.ip,
+        )
+        return FileOpening.objects.create(dispute=dispute, user=user, what=what, reason=reason)
