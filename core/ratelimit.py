@@ -5,6 +5,7 @@ with Redis down everybody is let through.
 """
 
 from functools import lru_cache
+from ipaddress import ip_address
 from logging import getLogger
 
 import redis
@@ -42,11 +43,15 @@ def client_ip(request: HttpRequest) -> str:
     ``settings.TRUSTED_PROXIES`` says how many proxies of our own stand in front; only what
     they wrote into X-Forwarded-For is believed, because the rest is the client's own words.
     """
+    direct = request.META.get("REMOTE_ADDR", "")
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
     proxies = settings.TRUSTED_PROXIES
-    if proxies and len(hops) >= proxies and hops[-proxies]:
-        return hops[-proxies]
-    return request.META.get("REMOTE_ADDR", "")
+    if not proxies or len(hops) < proxies:
+        return direct
+    try:
+        return str(ip_address(hops[-proxies]))
+    except ValueError:
+        return direct
 
 
 @lru_cache(maxsize=4)

@@ -30,7 +30,7 @@ def deliver_outbox() -> None:
 @shared_task(bind=True)
 def beat_tick(self: Task) -> None:
     """Record when beat sent this, which may be long before a worker reads it."""
-    published_at = getattr(self.request, "published_at", None)
+    published_at = (self.request.headers or {}).get("published_at")
     if published_at:
         heartbeat.beat(name="beat", at=datetime.fromtimestamp(published_at, UTC))
 
