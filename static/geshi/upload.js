@@ -40,6 +40,12 @@ async function thumbnail(file) {
   }
 }
 
+// A page shown again after an error knows only ids; this tab still remembers what they looked like.
+const remembered = (id) => `geshi:thumb:${id}`;
+function remember(id, thumb) {
+  try { sessionStorage.setItem(remembered(id), thumb); } catch { /* only a picture less */ }
+}
+
 function send(url, file, onProgress) {
   return new Promise((resolve, reject) => {
     const body = new FormData();
@@ -120,6 +126,7 @@ export function uploader(box) {
     try {
       const id = await send(url, await shrink(file), (part) => { bar.value = part; });
       own(item, id, thumb);
+      remember(id, thumb);
       changed();
     } catch (problem) {
       item.classList.add("failed");
@@ -138,10 +145,10 @@ export function uploader(box) {
   }
 
   box.querySelectorAll("input[type=hidden]").forEach((input) => { // given back by the server or kept on this phone
-    const item = shot(input.dataset.thumb || "");
-    item.append(input);
+    const thumb = input.dataset.thumb || sessionStorage.getItem(remembered(input.value)) || "";
     input.dataset.keepHidden = "";
-    input.dataset.thumb ||= "";
+    input.dataset.thumb = thumb;
+    shot(thumb).append(input);
   });
   picker.removeAttribute("name"); // with scripts the ids travel, not the files
   picker.addEventListener("change", () => {
