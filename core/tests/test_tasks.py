@@ -58,6 +58,6 @@ def test_a_tick_carries_the_time_it_was_sent():
     queue = "test-beat-tick"
     before = timezone.now().timestamp()
     beat_tick.apply_async(queue=queue)
-    message = channel.basic_get(queue)
+    message = channel.basic_get(queue, no_ack=True)
     channel.queue_delete(queue)
     assert before <= message.headers["published_at"] <= timezone.now().timestamp()
