@@ -215,3 +215,16 @@ def place_of_text(text: str, *, county: Area) -> Place | None:
 def the_county() -> Area | None:
     """Return the county this deployment serves (the first one; 1 query)."""
     return Area.objects.filter(level=Level.COUNTY).first()
+
+
+def demo_accounts() -> list[Posting]:
+    """Return today's postings of the demonstration accounts, in order of role (1 query).
+
+    Each has its user, area and department; the login page shows them in demonstration mode.
+    """
+    rows = Posting.objects.current().filter(user__is_demo=True, user__is_active=True)
+    order = {role: place for place, role in enumerate(Role.values)}
+    return sorted(
+        rows.select_related("user", "area", "department"),
+        key=lambda posting: (order[posting.role], posting.user.username),
+    )

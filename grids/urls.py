@@ -1,5 +1,13 @@
 """Addresses of the grids floor."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from grids.views.home import home
+from grids.views.login import ChangePassword, SignIn, SignOut
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("login/", SignIn.as_view(), name="login"),
+    path("logout/", SignOut.as_view(), name="logout"),
+    path("password/", ChangePassword.as_view(), name="password_change"),
+]

@@ -1,0 +1,56 @@
+"""Rights in the administration site, as they follow from postings.
+
+What lives here: which role may do what to which table. What must not: rights in the product's
+own pages; those are the roles on each view and the scope.
+"""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.contrib.auth.backends import BaseBackend
+
+from grids.models import Role, User
+from grids.queries import Scope
+
+# Patterns over "app.action_model". The three administrators never share one.
+_grants: dict[str, list[str]] = {
+    Role.SYSTEM_ADMIN: [
+        "grids.*",
+        "core.*_timer",
+        "core.*_outboxmessage",
+        "core.*_heartbeat",
+        "core.*_calendar*",
+    ],
+    Role.AUDIT_ADMIN: ["core.view_auditentry"],
+    Role.SECURITY_ADMIN: ["axes.view_*", "axes.delete_accessattempt"],
+    Role.COMMAND: ["core.*_calendar*"],
+}
+
+
+def grant(role: str, *patterns: str) -> None:
+    """Let ``role`` do what ``patterns`` name, such as ``incidents.*_category``.
+
+    For upper floors, from AppConfig.ready.
+    """
+    held = _grants.setdefault(role, [])
+    held += [pattern for pattern in patterns if pattern not in held]
+
+
+class PostingBackend(BaseBackend):
+    """Answers has_perm for staff from the postings in force today."""
+
+    def has_perm(self, user_obj: User, perm: str, obj: Any = None) -> bool:
+        return any(fnmatchcase(perm, pattern) for pattern in _patterns(user_obj))
+
+    def has_module_perms(self, user_obj: User, app_label: str) -> bool:
+        return any(pattern.partition(".")[0] == app_label for pattern in _patterns(user_obj))
+
+
+def _patterns(user: User) -> set[str]:
+    if not (user.is_active and user.is_staff):
+        return set()
+    # The administration site asks dozens of times for one page, of one user object.
+    if not hasattr(user, "_posting_patterns"):
+        roles = Scope.for_user(user).roles
+        user._posting_patterns = {p for role in roles for p in _grants.get(role, ())}  # type: ignore[attr-defined]
+    return user._posting_patterns  # type: ignore[attr-defined]

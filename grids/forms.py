@@ -1,0 +1,41 @@
+"""Forms of the grids floor."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid
+from grids.models import Posting
+from grids.services.people import check_posting
+
+
+class SignInForm(AuthenticationForm):
+    """User name and password. One message for a wrong name, a wrong password, a closed account."""
+
+    error_messages = {
+        "invalid_login": _("The user name or the password is not right."),
+        "inactive": _("The user name or the password is not right."),
+    }
+
+
+class PostingForm(forms.ModelForm):
+    """A posting in the administration site. ``actor`` is set by the admin class."""
+
+    actor: Any = None
+
+    class Meta:
+        model = Posting
+        fields = ["user", "role", "worker_kind", "area", "department", "valid_from", "valid_to"]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            for name, value in (cleaned or {}).items():
+                setattr(self.instance, name, value)
+            try:
+                check_posting(self.instance, actor=self.actor)
+            except Invalid as error:
+                raise forms.ValidationError(error.errors) from error
+        return cleaned

@@ -1,0 +1,29 @@
+"""What signing in needs from the database.
+
+What must not live here: the counting of failures (django-axes) and sessions (Django).
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+from django.db import connection, transaction
+
+
+@contextmanager
+def one_attempt_at_a_time(*, username: str, ip: str) -> Iterator[None]:
+    """Let one attempt for this user name from this address be checked after the other.
+
+    Failures are counted after the password was checked, so attempts at the same moment would
+    all pass below the limit (Zammad CVE-2022-35490). The block is one transaction; the count is
+    committed before the next attempt looks at it.
+    """
+    name = unicodedata.normalize("NFKC", username.strip())
+    key = blake2b(f"login:{name}\n{ip}".encode(errors="replace"), digest_size=8).digest()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(key, "big", signed=True)]
+            )
+        yield
