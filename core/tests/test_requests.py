@@ -121,6 +121,13 @@ def test_a_crash_tells_nothing_but_its_number(prefix):
     assert response.headers["X-Request-ID"] in response.content.decode()
 
 
+def test_a_crash_is_told_even_when_no_template_can_be_rendered(settings):
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": []}]
+    response = Client(raise_request_exception=False).get("/broken/")
+    assert response.status_code == 500
+    assert response.headers["X-Request-ID"] in response.content.decode()
+
+
 @pytest.mark.parametrize("address", ["/missing/", "/nothing-here/"])
 def test_not_found_is_a_page_or_json(client, address):
     page, api = client.get(address), client.get(f"/api/v1{address}")

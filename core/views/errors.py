@@ -4,6 +4,7 @@ What lives here: rendering, as a page, a piece of one, or JSON under /api/.
 What must not: deciding what is wrong.
 """
 
+from logging import getLogger
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,6 +15,8 @@ from django.views.decorators.csrf import requires_csrf_token
 from core import logging
 from core.errors import GeshiError, Invalid, TooMany
 from core.htmx import wants_partial
+
+logger = getLogger(__name__)
 
 
 def refusal(request: HttpRequest, error: GeshiError) -> HttpResponse:
@@ -65,7 +68,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 @requires_csrf_token
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: our fault. The page stands alone, because what it would extend may be broken."""
-    return _answer(request, "core/500.html", 500, "server_error", _("Something went wrong"))
+    message = _("Something went wrong")
+    try:
+        return _answer(request, "core/500.html", 500, "server_error", message)
+    except Exception:
+        logger.exception("the page for errors is broken too")
+        text = f"{message} {logging.request_id.get()}"
+        return HttpResponse(text, status=500, content_type="text/plain; charset=utf-8")
 
 
 def _answer(
