@@ -12,18 +12,42 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 os.chdir(ROOT)
+os.environ.setdefault("GESHI_LOG_LEVEL", "WARNING")
 
 import django  # noqa: E402
+import psycopg  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles import finders  # noqa: E402
-from django.core.management import call_command, get_commands  # noqa: E402
+from django.core.management import CommandError, call_command, get_commands  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.migrations.executor import MigrationExecutor  # noqa: E402
+
+
+def start_over_if_half_loaded(mark: Path) -> None:
+    """Make the private database anew when loading the county was interrupted."""
+    if not mark.exists():
+        return
+    if os.environ.get("DATABASE_URL"):
+        sys.exit(
+            "Loading the demonstration county was interrupted. Give an empty database, "
+            f"then remove {mark}."
+        )
+    print("  … starting over, because loading the county was interrupted", flush=True)
+    with psycopg.connect(
+        host=str(settings.SOCKETS), user="geshi", dbname="postgres", autocommit=True
+    ) as server:
+        server.execute("DROP DATABASE IF EXISTS geshi WITH (FORCE)")
+        server.execute("CREATE DATABASE geshi")
+    mark.unlink()
 
 
 def migrate() -> None:
-    """Apply what is missing; silent when nothing is."""
-    print("  … database", flush=True)
-    call_command("migrate", interactive=False, verbosity=0)
+    """Apply what is missing."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        print("  … database", flush=True)
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def collect_static() -> None:
@@ -42,18 +66,29 @@ def collect_static() -> None:
     stamp.write_text(known.hexdigest())
 
 
-def load_demo() -> None:
+def load_demo(mark: Path) -> None:
     """Fill an empty database with the invented county."""
     if not settings.DEMO or "demo_county" not in get_commands():
         return
     if apps.get_model("grids", "Area").objects.exists():
         return
-    print("  … the demonstration county, once, about two minutes", flush=True)
+    print("  … the demonstration county; this is done once", flush=True)
+    mark.touch()
     call_command("demo_county")
+    mark.unlink()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    mark = Path(settings.VAR_DIR) / "demo-unfinished"
+    start_over_if_half_loaded(mark)
     django.setup()
     migrate()
     collect_static()
-    load_demo()
+    try:
+        load_demo(mark)
+    except CommandError as error:
+        sys.exit(f"The demonstration county could not be loaded: {error}")
+
+
+if __name__ == "__main__":
+    main()

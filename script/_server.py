@@ -155,15 +155,21 @@ def parts(host: str, port: int, var: Path) -> list[Part]:
     ]
 
 
-def first_page(address: str) -> bool:
-    """Return whether the web process answers at all."""
+def address_of(host: str, port: int) -> str:
+    """Return what a browser on this machine opens."""
+    shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def first_page(address: str) -> int:
+    """Return the status the start page answers with, 0 while nobody answers."""
     try:
-        with urllib.request.urlopen(f"{address}/", timeout=5):
-            return True
+        with urllib.request.urlopen(f"{address}/", timeout=30) as answer:
+            return answer.status
     except urllib.error.HTTPError as error:
-        return error.code < 500
+        return error.code
     except OSError:
-        return False
+        return 0
 
 
 def run(demo: bool) -> None:
@@ -187,21 +193,25 @@ def run(demo: bool) -> None:
         prepared = subprocess.run([BIN / "python", ROOT / "script/_prepare.py"], cwd=ROOT)
         if prepared.returncode:
             raise Failed("the database could not be prepared; the reason stands above.")
-        running = parts(host, port, var)
-        for part in running:
-            part.start()
-        shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
-        address = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+        web, *others = parts(host, port, var)
+        running.append(web)
+        web.start()
         print("  … web, worker and beat", flush=True)
-        while not first_page(address):
-            for part in running:
-                part.watch()
+        address = address_of(host, port)
+        while not (status := first_page(address)):
+            web.watch()
             if time.monotonic() - begun > 600:
-                raise Failed(f"no page came within ten minutes.\n{tail(running[0].log)}")
+                raise Failed(f"no page came within ten minutes.\n{tail(web.log)}")
             time.sleep(0.1)
-        print(f"\nGeshi answers at {address}/   (started in {time.monotonic() - begun:.1f} s)")
+        waited = time.monotonic() - begun
+        if status >= 500:
+            raise Failed(f"the start page answers with error {status}.\n{tail(web.log)}")
+        for part in others:
+            running.append(part)
+            part.start()
+        print(f"\nGeshi answers at {address}/   (started in {waited:.1f} s)")
         if demo:
-            subprocess.run([BIN / "python", ROOT / "script/_prepare.py", "--accounts"], cwd=ROOT)
+            print("The demonstration accounts stand on its login page.")
         print(f"Logs are in {var / 'log'}. Ctrl-C stops everything.", flush=True)
         while True:
             for part in running:
