@@ -284,11 +284,11 @@ def _climb_to(incident: Incident, clock: StageClock, rung: int, now: datetime) -
     """Tell one rung, with a numbered supervision notice, and set the timer of the next."""
     clock.rung = rung
     clock.save(update_fields=["breached_at", "rung"])
-    incident.rung = max(incident.rung, rung)
     notice = SupervisionNotice.objects.create(
         incident=incident, clock=clock, cycle=clock.cycle, rung=rung, issued_at=now
     )
     with background_row(incident=incident, action="escalate", actor=SYSTEM, now=now) as case:
+        incident.rung = max(incident.rung, rung)
         case.data = {**_facts(clock), "rung": rung, "notice": notice.number}
         area_id = area_of_rung(incident, rung)
         case.tell("escalate", role=LADDER[rung], area_id=area_id, **case.data)

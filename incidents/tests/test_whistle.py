@@ -1,0 +1,141 @@
+"""The whistle: each department answers for itself; dissent goes to the command centre."""
+
+import pytest
+
+from core.errors import Conflict, Invalid, NotAllowed
+from grids.factories import DepartmentFactory, person
+from grids.models import Role
+from incidents.factories import World, actor
+from incidents.models import Incident, PartyState, StageClock, State
+from incidents.services import verification, whistle
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def take(world, incident, department, user, *steps):
+    for verb, words in steps:
+        verb(incident_id=incident.pk, actor=actor(user), department=department, **words)
+
+
+def answered_by_both(world, incident):
+    """Both have come; the lead has answered and the co-handler has given its opinion."""
+    road = [(whistle.party_accept, {}), (whistle.party_arrive, {})]
+    take(world, incident, world.city, world.city_handler, *road,
+         (whistle.party_answer, {"opinion": "路面已修复"}))  # fmt: skip
+    take(world, incident, world.water, world.water_handler, *road,
+         (whistle.party_answer, {"opinion": "管网完好"}))  # fmt: skip
+
+
+def state(incident):
+    return Incident.objects.get(pk=incident.pk).state
+
+
+def test_it_goes_to_verification_when_the_lead_answered_and_everyone_signed(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    assert state(incident) == State.WHISTLED
+    take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+    assert state(incident) == State.RESPONDED
+    assert incident.whistles.get().closed_at
+
+
+def test_dissent_stops_it_until_the_command_centre_rules(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler,
+         (whistle.party_dissent, {"reason": "管网破了没修"}))  # fmt: skip
+    assert state(incident) == State.RULING
+    with pytest.raises(NotAllowed):
+        whistle.rule(
+            incident_id=incident.pk,
+            actor=actor(world.town_admin),
+            ruling="算了",
+            answer_stands=True,
+        )
+    whistle.rule(
+        incident_id=incident.pk, actor=actor(world.command), ruling="按牵头意见", answer_stands=True
+    )
+    assert state(incident) == State.RESPONDED
+
+
+def test_a_ruling_can_send_the_lead_back_to_answer_again(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler,
+         (whistle.party_dissent, {"reason": "管网破了没修"}))  # fmt: skip
+    whistle.rule(
+        incident_id=incident.pk, actor=actor(world.command), ruling="重修", answer_stands=False
+    )
+    assert state(incident) == State.WHISTLED
+    assert {p.state for p in incident.whistles.get().parties.all()} == {PartyState.ARRIVED}
+
+
+def test_each_department_has_its_own_arrival_clock(world):
+    incident = world.whistled()
+    waiting = StageClock.objects.filter(incident=incident, stage="accept", finished_at=None)
+    assert waiting.count() == 2
+    take(world, incident, world.water, world.water_handler, (whistle.party_accept, {}))
+    assert [c.party.department for c in waiting.all()] == [world.city]
+
+
+def test_a_department_cannot_answer_for_another(world):
+    incident = world.whistled()
+    with pytest.raises(Invalid):
+        take(world, incident, world.city, world.water_handler, (whistle.party_accept, {}))
+
+
+def test_a_department_not_called_in_has_no_say(world):
+    incident = world.whistled()
+    outsider = person(Role.DEPARTMENT_HANDLER, DepartmentFactory())
+    with pytest.raises(NotAllowed):
+        take(world, incident, world.water, outsider, (whistle.party_accept, {}))
+
+
+def test_nobody_signs_before_the_lead_has_answered(world):
+    incident = world.whistled()
+    take(world, incident, world.water, world.water_handler, (whistle.party_accept, {}),
+         (whistle.party_arrive, {}), (whistle.party_answer, {"opinion": "好"}))  # fmt: skip
+    with pytest.raises(Conflict):
+        take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+
+
+def test_accepting_twice_tells_that_it_is_done(world):
+    incident = world.whistled()
+    take(world, incident, world.water, world.water_handler, (whistle.party_accept, {}))
+    with pytest.raises(Conflict):
+        take(world, incident, world.water, world.water_handler, (whistle.party_accept, {}))
+
+
+@pytest.mark.parametrize("leads", [0, 2])
+def test_a_whistle_has_exactly_one_lead(world, leads):
+    incident = world.pending(category=world.road)
+    calls = [
+        whistle.Call(world.city, is_lead=leads > 0),
+        whistle.Call(world.water, is_lead=leads > 1),
+    ]
+    with pytest.raises(Invalid):
+        whistle.blow(incident_id=incident.pk, actor=actor(world.town_admin), ask="来", calls=calls)
+
+
+def test_failed_verification_calls_the_same_departments_again(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+    verification.verify_fail(
+        incident_id=incident.pk, actor=actor(world.command), reason="路面又塌了"
+    )
+    assert state(incident) == State.WHISTLED
+    assert incident.whistles.get().closed_at is None
+
+
+def test_a_called_department_sees_the_case_and_others_do_not(world):
+    incident = world.whistled()
+    seen = Incident.objects.visible_to(world.water_handler)
+    outsider = person(Role.DEPARTMENT_HANDLER, DepartmentFactory())
+    assert list(seen) == [incident]
+    assert not Incident.objects.visible_to(outsider).exists()
