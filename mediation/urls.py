@@ -1,5 +1,16 @@
 """Addresses of the mediation floor."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from mediation.views import disputes, file
+
+urlpatterns = [
+    path("mediation/", disputes.disputes, name="disputes"),
+    path("mediation/new/", disputes.new, name="dispute_new"),
+    path("mediation/places/", disputes.places, name="dispute_places"),
+    path("mediation/<str:number>/", file.dispute, name="dispute"),
+    path("mediation/<str:number>/parties/", file.parties, name="dispute_parties"),
+    path("mediation/<str:number>/reveal/", file.reveal, name="dispute_reveal"),
+    path("mediation/<str:number>/agreement/", file.agreement, name="dispute_agreement"),
+    path("mediation/<str:number>/do/<str:action>/", file.act, name="dispute_act"),
+]

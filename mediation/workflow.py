@@ -43,6 +43,9 @@ class Right(StrEnum):
 FILE_RIGHTS = frozenset({Right.MEDIATOR, Right.LEADER})
 
 
+REGISTER_ROLES = LIST_ROLES - {Role.COUNTY_LEADER}
+
+
 @dataclass(frozen=True)
 class Transition:
     """One line of the table. ``target`` None: the service decides, or the state stays."""
@@ -53,6 +56,11 @@ class Transition:
     target: str | None
     who: frozenset[Right]
     guard: Callable[[Dispute], Any] | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether the mediation ends without agreement by this step."""
+        return self.target in {DisputeState.FAILED, DisputeState.WITHDRAWN}
 
 
 def _settled_in_session(dispute: Dispute) -> Any:
@@ -144,9 +152,6 @@ def may_register_at(actor: Actor, area: Area) -> bool:
         for posting in actor.scope.postings
         if posting.area
     )
-
-
-REGISTER_ROLES = LIST_ROLES - {Role.COUNTY_LEADER}
 
 
 def refusal(actor: Actor, dispute: Dispute, action: str) -> Any:

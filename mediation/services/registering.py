@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -90,34 +90,35 @@ def register(new: NewDispute, *, actor: Actor) -> tuple[Dispute, bool]:
     if not may_register_at(actor, new.area):
         raise NotAllowed(_("You may register disputes only at your own places."))
     _check(new)
-    with transaction.atomic():
-        now = timezone.now()
-        number = next_number(now)
-        # The year's lock is held here, so of two equal forms the second sees the first.
-        known = Dispute.objects.filter(request_key=new.key).first()
-        if known is not None:
-            if known.registered_by_id != user.pk:
-                raise Invalid(_("This form was sent by somebody else. Please open a new one."))
-            DisputeNumber.objects.filter(year=int(number[3:7])).update(last=int(number[8:]) - 1)
-            return known, False
-        case = _create(
-            number=number,
-            place=place_of_area(new.area),
-            actor=actor,
-            now=now,
-            parties=new.parties,
-            request_key=new.key,
-            title=new.title.strip(),
-            facts=new.facts.strip(),
-            kind=new.kind,
-            source=new.source,
-            colour=new.colour,
-        )
-        DisputeMediator.objects.create(dispute=case.dispute, user=user, since=now)
-        case.data["mediator"] = user.pk
-        begin_when_agreed(case.dispute)
-        write(case)
-    return case.dispute, True
+    try:
+        with transaction.atomic():
+            return _register(new, actor), True
+    except IntegrityError:
+        known = Dispute.objects.filter(request_key=new.key, registered_by=user).first()
+        if known is None:
+            raise
+        return known, False
+
+
+def _register(new: NewDispute, actor: Actor) -> Dispute:
+    now = timezone.now()
+    case = _create(
+        number=next_number(now),
+        place=place_of_area(new.area),
+        actor=actor,
+        now=now,
+        parties=new.parties,
+        request_key=new.key,
+        title=new.title.strip(),
+        facts=new.facts.strip(),
+        kind=new.kind,
+        source=new.source,
+        colour=new.colour,
+    )
+    DisputeMediator.objects.create(dispute=case.dispute, user=actor.user, since=now)
+    begin_when_agreed(case.dispute)
+    write(case)
+    return case.dispute
 
 
 def hand_over_from_incident(*, incident: Incident, actor: Actor, note: str) -> str:

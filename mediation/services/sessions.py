@@ -74,7 +74,7 @@ def record_step(
             raise Invalid(_("There is no step after the villagers' panel."), field="outcome")
         if session.held_at > case.now + timedelta(minutes=5):
             raise Invalid(_("A session is recorded after it was held."), field="held_at")
-        if session.held_at.date() < dispute.registered_at.date():
+        if timezone.localdate(session.held_at) < timezone.localdate(dispute.registered_at):
             raise Invalid(_("The session is before the registration."), field="held_at")
         row = StepRecord.objects.create(
             dispute=dispute,

@@ -1,0 +1,84 @@
+"""Disputes as list rows over the API; nothing confidential ever passes here."""
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Invalid
+from grids.access import HasRole
+from mediation.forms import FilterForm
+from mediation.models import LIST_ROLES, Colour, Dispute, DisputeState, Kind
+from mediation.queries import list_page
+
+
+class DisputeRow(serializers.ModelSerializer):
+    """Number, kind, colour, state, place and dates: what the list shows."""
+
+    town = serializers.CharField(source="town.name", default=None)
+    village = serializers.CharField(source="village.name", default=None)
+    grid = serializers.CharField(source="grid.name", default=None)
+
+    class Meta:
+        model = Dispute
+        fields = [
+            "number",
+            "kind",
+            "colour",
+            "state",
+            "step",
+            "town",
+            "village",
+            "grid",
+            "registered_at",
+            "due_at",
+            "settled_at",
+            "ended_at",
+        ]
+
+
+class DisputeViewSet(viewsets.ViewSet):
+    """Read-only rows of the disputes one's postings open."""
+
+    permission_classes = [HasRole]
+    roles = LIST_ROLES
+    serializer_class = DisputeRow
+    lookup_field = "number"
+    lookup_value_regex = "[A-Z0-9-]+"
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("state", enum=DisputeState.values),
+            OpenApiParameter("step", enum=["1", "2", "3", "4"]),
+            OpenApiParameter("colour", enum=Colour.values),
+            OpenApiParameter("overdue", bool),
+            OpenApiParameter("mine", bool),
+            OpenApiParameter("cursor", str),
+        ],
+        responses=DisputeRow(many=True),
+        description=f"Kinds: {', '.join(Kind.values)}.",
+    )
+    def list(self, request: Request) -> Response:
+        """Return {"results": [row, …], "next": cursor | null, "previous": cursor | null}."""
+        form = FilterForm(request.query_params)
+        if not form.is_valid():
+            raise Invalid(errors={k: [str(e) for e in v] for k, v in form.errors.items()})
+        page = list_page(
+            user=request.user,
+            scope=request._request.scope,
+            cursor=request.query_params.get("cursor") or None,
+            **form.cleaned_data,
+        )
+        rows: Any = DisputeRow(page.items, many=True).data
+        return Response({"results": rows, "next": page.next, "previous": page.previous})
+
+    @extend_schema(responses=DisputeRow)
+    def retrieve(self, request: Request, number: str) -> Response:
+        """Return one row; 404 outside the scope."""
+        page = list_page(user=request.user, scope=request._request.scope, number=number, size=1)
+        if not page.items:
+            raise Http404
+        return Response(DisputeRow(page.items[0]).data)
