@@ -11,7 +11,7 @@ from functools import cached_property
 from django.db import connection
 from django.utils import timezone
 
-from grids.models import Area, Department, Level, Posting, Role, User
+from grids.models import Area, Department, Level, Posting, Role, User, shapes_of
 
 # A point further than this from every grid is outside the county, in metres.
 NEAREST_GRID_LIMIT = 3000
@@ -42,6 +42,7 @@ class Scope:
             Posting.objects.on(day)
             .filter(user=user)
             .select_related("area", "department", "department__county")
+            .defer(*shapes_of("area", "department__county"))
         )
         return cls(tuple(rows))
 
@@ -228,3 +229,8 @@ def demo_accounts() -> list[Posting]:
         rows.select_related("user", "area", "department"),
         key=lambda posting: (order[posting.role], posting.user.username),
     )
+
+
+def all_codes() -> set[str]:
+    """Return the codes of all areas (1 query)."""
+    return set(Area.objects.order_by().values_list("code", flat=True))

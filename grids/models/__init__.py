@@ -1,11 +1,12 @@
 """Tables of territory and people."""
 
-from grids.models.area import Area, AreaCode, GridKind, Level
+from grids.models.area import SHAPES, Area, AreaCode, GridKind, Level, shapes_of
 from grids.models.department import Department
 from grids.models.posting import Posting, Role, WorkerKind
 from grids.models.user import User
 
 __all__ = [
+    "SHAPES",
     "Area",
     "AreaCode",
     "Department",
@@ -15,4 +16,5 @@ __all__ = [
     "Role",
     "User",
     "WorkerKind",
+    "shapes_of",
 ]

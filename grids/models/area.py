@@ -45,6 +45,18 @@ class GridKind(models.TextChoices):
     DEDICATED = "dedicated", _("Dedicated grid")
 
 
+SHAPES = ("boundary", "outline", "centre")
+
+
+def shapes_of(*relations: str) -> list[str]:
+    """Return what to defer so that joined areas come without their heavy polygons.
+
+    >>> shapes_of("town")
+    ['town__boundary', 'town__outline', 'town__centre']
+    """
+    return [f"{relation}__{shape}" for relation in relations for shape in SHAPES]
+
+
 class AreaQuerySet(MP_NodeQuerySet):
     """Reads over the tree."""
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from django.db.models import F, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from grids.models import User
+from grids.models import User, shapes_of
 from grids.queries import Scope
 from incidents.models import Event, Incident, Notice, PartyState, StageClock, WhistleParty
 
@@ -53,9 +53,14 @@ def visible_incident(user: User, scope: Scope, tracking_code: str) -> Incident:
 
     Raises Http404 outside the scope, so that nobody learns whether it exists.
     """
-    rows = Incident.objects.visible_to(user, scope).select_related(
-        "category", "owner_department", "owner_area", "handler", "county", "town", "village",
-        "grid", "unit", "merged_into", "deadline_version",
+    areas = ("county", "town", "village", "grid", "unit", "area", "owner_area")
+    rows = (
+        Incident.objects.visible_to(user, scope)
+        .select_related(
+            *areas, "category", "owner_department", "handler", "reporter", "contact",
+            "merged_into", "deadline_version",
+        )
+        .defer("bigrams", "merged_into__bigrams", *shapes_of(*areas))
     )  # fmt: skip
     return get_object_or_404(rows, tracking_code=tracking_code)
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
 from core.services import outbox
-from grids.models import Area, Department, Role, User
+from grids.models import Area, Department, Role, User, shapes_of
 from grids.queries import Place
 from incidents.models import ENDED, ActorKind, Attachment, Event, FigureDelta, Incident, StageClock
 from incidents.models.figures import GAUGE_DAY
@@ -30,7 +30,8 @@ from incidents.workflow import TRANSITIONS, Actor, refusal, state_allows
 class Step:
     """A step under way. A verb changes ``incident`` and notes the rest here.
 
-    ``data`` goes on the timeline row; ``round`` is always in it. Photos listed
+    ``data`` goes on the timeline row; ``round`` is always in it, and so are ``facts``:
+    what the figures can be counted again from, which no verb overwrites. Photos listed
     in ``photo_ids`` are drafts of the actor that become evidence of this row.
     """
 
@@ -41,6 +42,7 @@ class Step:
     public: bool = False
     note: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     photo_ids: list[Any] = field(default_factory=list)
     draft_key: str = ""
     from_state: str = ""
@@ -130,6 +132,7 @@ class Step:
         """Correct where the case is, taking its gauge along to the other town."""
         incident = self.incident
         self.count_state(self.from_state, "")
+        self.facts["moved"] = {"from": incident.town_id, "to": place.town_id}
         incident.area_id = place.area_id
         incident.county_id = place.county_id
         incident.town_id = place.town_id
@@ -210,6 +213,7 @@ def lock(incident_id: int) -> Incident:
     return (
         Incident.objects.select_for_update(of=("self",))
         .select_related("category", "owner_department", "owner_area")
+        .defer(*shapes_of("owner_area"))
         .get(pk=incident_id)
     )
 
@@ -240,7 +244,7 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         from_state=case.from_state,
         to_state=incident.state,
         note=case.note,
-        data={**case.data, "round": before["round"]},
+        data={**case.data, **case.facts, "round": before["round"]},
         public=case.public,
     )
     if case.photo_ids:
