@@ -57,7 +57,7 @@ def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
     Committed before it returns. Raises Invalid for an empty or overlong text, a
     place off the map, a photo that is gone, or a county that is not set up.
     """
-    text = report.text.strip().replace("\x00", "")
+    text = _plain(report.text)
     if len(text) < 2:
         raise Invalid(_("Please say what is wrong."), field="text")
     if len(text) > TEXT_LIMIT:
@@ -157,6 +157,15 @@ def _find_place(report: Report, text: str) -> tuple[Place, Point | None]:
     if found is not None:
         return found, None
     return Place(area_id=county.pk, county_id=county.pk, found_by=FoundBy.COUNTY), None
+
+
+def same_text(incident: Incident, text: str) -> bool:
+    """Return whether the case was reported with exactly these words."""
+    return incident.text == mask_text(_plain(text))
+
+
+def _plain(text: str) -> str:
+    return text.strip().replace("\x00", "")
 
 
 def new_tracking_code() -> str:

@@ -1,0 +1,199 @@
+"""What residents fill in: the report, the tracking code, the rating.
+
+What must not live here: who may send it how often (views) and what it does (services).
+"""
+
+import re
+import unicodedata
+import uuid
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from core.places import SYSTEMS
+from grids.models import Area, AreaCode
+from incidents.models import Category, Score
+from incidents.services.intake import TEXT_LIMIT
+
+MOST_PHOTOS = 6
+# A mobile number, or a landline with its area code, once spaces and dashes are gone.
+_PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}|0\d{9,11}")
+_NOT_IN_A_CODE = re.compile(r"[^0-9A-Z]")
+
+
+class UUIDListField(forms.Field):
+    """Ids given once each as hidden inputs of one name; the value is a list of UUIDs."""
+
+    widget = forms.MultipleHiddenInput
+
+    def __init__(self, *, most: int, **options: Any) -> None:
+        self.most = most
+        super().__init__(**options)
+
+    def to_python(self, value: list[str] | None) -> list[uuid.UUID]:
+        try:
+            ids = list(dict.fromkeys(uuid.UUID(item) for item in value or []))
+        except ValueError as error:
+            raise ValidationError(
+                _("A photo is no longer there. Please add it again."), code="invalid"
+            ) from error
+        if len(ids) > self.most:
+            raise ValidationError(_("At most %(n)s photos."), params={"n": self.most})
+        return ids
+
+
+class PublicForm(forms.Form):
+    """A form in the residents' look: fields with an error say so to screen readers."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+
+class ReportForm(PublicForm):
+    """A resident's report. ``website`` is a trap: people do not see it, robots fill it in."""
+
+    text = forms.CharField(
+        label=_("What is wrong?"),
+        max_length=TEXT_LIMIT,
+        min_length=2,
+        widget=forms.Textarea(attrs={"rows": 5, "placeholder": _("What happened, since when")}),
+        error_messages={"required": _("Please say what is wrong.")},
+    )
+    photos = UUIDListField(label=_("Photos"), most=MOST_PHOTOS, required=False)
+    lat = forms.FloatField(label=_("Place on the map"), required=False, widget=forms.HiddenInput)
+    lon = forms.FloatField(label=_("Place on the map"), required=False, widget=forms.HiddenInput)
+    coordinate_system = forms.ChoiceField(
+        choices=[(name, name) for name in SYSTEMS], required=False, widget=forms.HiddenInput
+    )
+    address = forms.CharField(
+        label=_("Or say it in words"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(
+            attrs={"placeholder": _("Village, street, house number, what stands beside it")}
+        ),
+    )
+    grid = forms.CharField(max_length=17, required=False, widget=forms.HiddenInput)
+    category = forms.ModelChoiceField(
+        Category.objects.none(), label=_("Kind of matter"), required=False, to_field_name="code"
+    )
+    name = forms.CharField(label=_("Your name"), max_length=40, required=False)
+    phone = forms.CharField(
+        label=_("Your phone"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "tel"}),
+    )
+    # Kept on the device with the rest: what is sent again after a break is the same report.
+    report_key = forms.UUIDField(
+        widget=forms.HiddenInput(attrs={"data-keep-hidden": ""}), required=False
+    )
+    website = forms.CharField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["category"]
+        field.queryset = Category.objects.filter(active=True, road="")
+        majors: dict[str, list[tuple[str, str]]] = {}
+        for category in field.queryset:
+            majors.setdefault(category.major_label, []).append((category.code, category.label))
+        field.choices = [("", _("I do not know, please decide for me")), *majors.items()]
+
+    def clean_phone(self) -> str:
+        """Return the number in plain digits."""
+        typed = unicodedata.normalize("NFKC", self.cleaned_data["phone"])
+        digits = re.sub(r"[\s()-]", "", typed)
+        if digits and not _PHONE.fullmatch(digits):
+            raise ValidationError(_("Please look at the phone number again."))
+        return digits
+
+    def clean_grid(self) -> Area | None:
+        """Return the area of the code on the sign; a code nobody knows is simply not used."""
+        return area_of_code(self.cleaned_data["grid"])
+
+    def clean_website(self) -> str:
+        """Catch robots; a person whose browser filled the trap only has to press again."""
+        if self.cleaned_data["website"]:
+            raise ValidationError(_("This was not sent. Please press the button once more."))
+        return ""
+
+    def clean(self) -> dict[str, Any]:
+        """A place needs both coordinates."""
+        data = super().clean() or {}
+        if (data.get("lat") is None) != (data.get("lon") is None) and not (
+            {"lat", "lon"} & set(self.errors)
+        ):
+            self.add_error("lat", _("Please choose the place on the map again."))
+        return data
+
+
+def area_of_code(code: str) -> Area | None:
+    """Return the open area that has or had this code, else None (≤ 2 queries)."""
+    if not (code.isascii() and code.isdigit()):
+        return None
+    area = Area.objects.open().filter(code=code).first()
+    if area is None:
+        known = AreaCode.objects.filter(code=code, area__closed_on__isnull=True)
+        row = known.select_related("area").order_by("-valid").first()
+        area = row.area if row else None
+    return area
+
+
+def plain_code(typed: str) -> str:
+    """Return a tracking code as stored, whatever case, width, spaces or dashes were typed.
+
+    >>> plain_code(" ab2c－def 3 ")
+    'AB2CDEF3'
+    """
+    return _NOT_IN_A_CODE.sub("", unicodedata.normalize("NFKC", typed).upper())[:16]
+
+
+class TrackForm(PublicForm):
+    """The tracking code."""
+
+    code = forms.CharField(
+        label=_("Tracking code"),
+        max_length=60,
+        error_messages={"required": _("Please type the code you were given.")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+    def clean_code(self) -> str:
+        """Return the code as stored."""
+        return plain_code(self.cleaned_data["code"])
+
+
+class RatingForm(PublicForm):
+    """How satisfied, solved or not, and why."""
+
+    score = forms.ChoiceField(
+        label=_("Are you satisfied?"),
+        choices=Score.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Please choose a rating.")},
+    )
+    solved = forms.TypedChoiceField(
+        label=_("Is it solved?"),
+        choices=[
+            ("yes", pgettext_lazy("matter", "Solved")),
+            ("no", pgettext_lazy("matter", "Not solved")),
+        ],
+        coerce=lambda value: value == "yes",
+        empty_value=None,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Please say whether it was solved.")},
+    )
+    comment = forms.CharField(
+        label=_("Anything else?"),
+        max_length=1000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

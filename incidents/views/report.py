@@ -1,0 +1,164 @@
+"""The resident's report: the form, and the page with the tracking code.
+
+What must not live here: taking the report in (services/intake.py).
+"""
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import segno
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_http_methods, require_safe
+
+from core import ratelimit
+from core.errors import GeshiError, Invalid
+from grids.access import public
+from grids.models import Area
+from incidents import emergencies
+from incidents.forms.public import MOST_PHOTOS, ReportForm, area_of_code
+from incidents.models import Incident, Source
+from incidents.queries.public import case_by_code, county_bounds
+from incidents.services import photos
+from incidents.services.intake import Report, same_text
+from incidents.services.intake import report as take_in
+from incidents.views.keepsake import Keepsake
+
+
+@public
+@never_cache
+@ensure_csrf_cookie
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request: HttpRequest) -> HttpResponse:
+    """Show the form; a good one leads to the page with the code, a bad one comes back whole."""
+    if request.method != "POST":
+        area = area_of_code(request.GET.get("grid", ""))
+        first = {"report_key": uuid.uuid4(), "grid": area.code if area else ""}
+        return _page(request, ReportForm(initial=first), area)
+    keepsake = Keepsake.read(request).with_draft_key()
+    form = ReportForm(request.POST)
+    kept_photos = _photos(request, form, keepsake)
+    status, data = 400, form.cleaned_data
+    if form.is_valid():
+        try:
+            ratelimit.check("report", ratelimit.client_ip(request))
+            incident = _take_in_once(_report_of(data, kept_photos, keepsake))
+        except GeshiError as error:
+            status = error.status
+            _say(form, error)
+        else:
+            done = redirect("report_done", code=incident.tracking_code)
+            return keepsake.with_code(incident.tracking_code).write(done)
+    response = _page(request, form, data.get("grid"), kept_photos, status)
+    return keepsake.write(response)
+
+
+def _take_in_once(sent: Report) -> Incident:
+    """Take the report in; another text from the same page (the back button) is another one."""
+    incident, new = take_in(sent)
+    if not new and not same_text(incident, sent.text):
+        incident, _new = take_in(replace(sent, key=uuid.uuid5(sent.key, sent.text)))
+    return incident
+
+
+def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keepsake) -> Report:
+    return Report(
+        text=data["text"],
+        source=Source.RESIDENT,
+        key=data["report_key"] or uuid.uuid4(),
+        latitude=data["lat"],
+        longitude=data["lon"],
+        coordinate_system=data["coordinate_system"] or "wgs84",
+        address=data["address"],
+        area=data["grid"],
+        category=data["category"],
+        name=data["name"],
+        phone=data["phone"],
+        photo_ids=photo_ids,
+        draft_key=keepsake.draft_key,
+    )
+
+
+def _photos(request: HttpRequest, form: ReportForm, keepsake: Keepsake) -> list[uuid.UUID]:
+    """Return the ids of photos sent before, and of those a browser without scripts sends now."""
+    form.full_clean()
+    ids = list(form.cleaned_data.get("photos", []))
+    files = request.FILES.getlist("photo_files")
+    try:
+        for file in files[: max(0, MOST_PHOTOS - len(ids))]:
+            ratelimit.check("upload", ratelimit.client_ip(request))
+            ids.append(photos.store_draft(file=file, draft_key=keepsake.draft_key).pk)
+    except GeshiError as error:
+        form.add_error("photos", str(error))
+    return ids
+
+
+def _say(form: ReportForm, error: GeshiError) -> None:
+    """Put a refusal beside the field it is about."""
+    told = error.errors if isinstance(error, Invalid) else {}
+    if not told:
+        form.add_error(None, str(error))
+    for name, messages in told.items():
+        for message in messages:
+            form.add_error(name if name in form.fields else None, str(message))
+
+
+def _page(
+    request: HttpRequest,
+    form: ReportForm,
+    area: Area | None,
+    photo_ids: list[uuid.UUID] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "area": area,
+        "photo_ids": photo_ids or [],
+        "most_photos": MOST_PHOTOS,
+        "bounds": county_bounds(),
+        "areas_url": _areas_url(),
+        "services": emergencies.SERVICES,
+        "found": emergencies.find(form["text"].value() or ""),
+    }
+    return render(request, "incidents/public/report.html", context, status=status)
+
+
+def _areas_url() -> str:
+    try:
+        return reverse("map_areas")
+    except NoReverseMatch:
+        return ""
+
+
+@public
+@never_cache
+@require_safe
+def done(request: HttpRequest, code: str) -> HttpResponse:
+    """Show the tracking code to the browser that sent the report; others are asked for it."""
+    incident = case_by_code(code) if code in Keepsake.read(request).codes else None
+    if incident is None:
+        return redirect("track")
+    link = f"{public_address(request)}{reverse('track')}?code={incident.tracking_code}"
+    context = {
+        "incident": incident,
+        "spaced": spaced(incident.tracking_code),
+        "link": link,
+        "qr": segno.make(link, error="m").svg_data_uri(scale=5, border=2, dark="#0b4757"),
+        "found": emergencies.find(incident.text),
+    }
+    return render(request, "incidents/public/done.html", context)
+
+
+def spaced(code: str) -> str:
+    """Return a tracking code in groups of four, as people read it aloud."""
+    return " ".join(code[start : start + 4] for start in range(0, len(code), 4))
+
+
+def public_address(request: HttpRequest) -> str:
+    """Return the address residents reach the product at, without a slash at the end."""
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
