@@ -157,7 +157,7 @@ class Stack:
         """Return the file with what the process printed."""
         return self._directory / f"{name}.log"
 
-    def wait_for(self, condition: Callable[[], Any], timeout: float = 30) -> Any:
+    def wait_for(self, condition: Callable[[], Any], timeout: float = 60) -> Any:
         """Return the first truthy answer; fails with the ends of the logs after ``timeout`` s."""
         deadline = time.monotonic() + timeout
         while not (answer := condition()):
