@@ -11,10 +11,17 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         # Models are only importable once the registry is ready.
         from core.services import outbox, timers  # noqa: PLC0415
-        from incidents.services import clocks, handling, notices, verification  # noqa: PLC0415
+        from incidents.services import (  # noqa: PLC0415
+            answering,
+            clocks,
+            handling,
+            notices,
+            verification,
+        )
 
         for kind in clocks.CLOCK_TIMER_KINDS:
             timers.register(kind, clocks.on_clock_timers)
         timers.register("suspension_over", handling.on_suspension_over)
         timers.register("callback_over", verification.on_callback_over)
+        timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)

@@ -109,7 +109,9 @@ def finish(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
         return
     for clock in done:
         clock.finished_at = case.now
-        case.count(f"{clock.stage}:{'late' if clock.breached_at else 'in_time'}")
+        kept = f"{clock.stage}:{'late' if clock.breached_at else 'in_time'}"
+        case.count(kept)
+        case.facts.setdefault("clocks", []).append(kept)
     StageClock.objects.filter(pk__in=[c.pk for c in done]).update(finished_at=case.now)
     _cancel(done)
 

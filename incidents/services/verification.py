@@ -174,7 +174,7 @@ def _answer(case: Step, callback: CallBack, score: str, solved: bool | None, com
     if callback.is_good:
         case.to(State.CLOSED)
         if case.from_state != State.CLOSED:
-            _count_closure(case)
+            count_closure(case)
         return
     reopen(case)
 
@@ -222,9 +222,11 @@ def _without_owner(incident: Incident) -> None:
     incident.owner_department = incident.owner_area = incident.handler = None
 
 
-def _count_closure(case: Step) -> None:
+def count_closure(case: Step) -> None:
+    """Count a case that closes, in time or late."""
     case.count("closed")
     kept = case.incident.overdue_at is None
+    case.facts["in_time"] = kept
     case.count("closed:in_time" if kept else "closed:late")
 
 
@@ -242,7 +244,7 @@ def on_callback_over(timers: list[Timer], now: datetime) -> list[Timer]:
                 incident_id=incident.pk, action="callback_unanswered", actor=SYSTEM, now=now
             ) as case:
                 case.count("unrated")
-                _count_closure(case)
+                count_closure(case)
     return [timer for timer in timers if timer.subject_id not in free]
 
 
@@ -251,7 +253,7 @@ def conclude(*, incident_id: int, actor: Actor, reason: str, seen: int | None = 
     with step(incident_id=incident_id, action="conclude", actor=actor, seen=seen) as case:
         case.note = required(reason, "reason")
         clocks.drop(case)
-        _count_closure(case)
+        count_closure(case)
     return case.incident
 
 

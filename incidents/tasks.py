@@ -1,0 +1,32 @@
+"""What Celery runs for the incidents: each task calls one service."""
+
+from celery import shared_task
+
+from incidents.services import drafts, figures, triage
+
+# A task ends after this many rounds, so that one worker process is never held for long.
+ROUNDS = 10
+TRIAGE_BATCH = 50
+FOLD_BATCH = 20_000
+
+
+@shared_task
+def triage_new() -> None:
+    """Triage reports nobody has looked at."""
+    for _round in range(ROUNDS):
+        if triage.triage_new(batch=TRIAGE_BATCH) < TRIAGE_BATCH:
+            break
+
+
+@shared_task
+def fold_figures() -> None:
+    """Fold the figures' deltas."""
+    for _round in range(ROUNDS):
+        if figures.fold(batch=FOLD_BATCH) < FOLD_BATCH:
+            break
+
+
+@shared_task
+def sweep_drafts() -> None:
+    """Throw away photos that never became part of a report."""
+    drafts.sweep_drafts()
