@@ -63,5 +63,8 @@ class HashedStorage(CompressedManifestStaticFilesStorage):
     patterns = (
         # url() and @import of style sheets, without Django's third rule, for source maps.
         ("*.css", CompressedManifestStaticFilesStorage.patterns[0][1][:2]),
-        ("geshi/*.js", CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1]),
+        (
+            "geshi/*.js",
+            CompressedManifestStaticFilesStorage._js_module_import_aggregation_patterns[1],
+        ),
     )
