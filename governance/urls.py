@@ -4,9 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("", include("grids.urls")),
+    path("", include("grids.urls")),  # before admin/, whose login page it replaces
+    path("admin/", admin.site.urls),
     path("", include("incidents.urls")),
     path("", include("mediation.urls")),
 ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -12,7 +12,21 @@ from grids.services.people import check_posting
 
 
 class SignInForm(AuthenticationForm):
-    """User name and password. One message for a wrong name, a wrong password, a closed account."""
+    """User name and password. One message for a wrong name, a wrong password, a closed account.
+
+    The lengths are checked here because Django's own form sets them too late to be checked,
+    and the failure log of django-axes has no room for more.
+    """
+
+    username = UsernameField(
+        label=_("User name"), max_length=150, widget=forms.TextInput(attrs={"autofocus": True})
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
     error_messages = {
         "invalid_login": _("The user name or the password is not right."),

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from time import monotonic
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -181,36 +183,70 @@ def spoken_names(name: str) -> list[str]:
     return [name]
 
 
+class _Named(NamedTuple):
+    """A town or village that can be named in a text."""
+
+    pk: int
+    path: str
+    level: str
+    names: tuple[str, ...]
+
+
+# Names change by import, seldom; each process reads them again after so many seconds.
+NAMES_KEPT = 60
+_names: dict[int, tuple[float, list[_Named]]] = {}
+
+
+def _named_areas(county: Area) -> list[_Named]:
+    until, rows = _names.get(county.pk, (0.0, []))
+    if monotonic() < until:
+        return rows
+    found = (
+        Area.objects.open()
+        .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
+        .values_list("pk", "path", "level", "name")
+    )
+    rows = [_Named(pk, path, level, tuple(spoken_names(name))) for pk, path, level, name in found]
+    _names[county.pk] = (monotonic() + NAMES_KEPT, rows)
+    return rows
+
+
+def forget_names() -> None:
+    """Make the next :func:`place_of_text` of this process read the names again."""
+    _names.clear()
+
+
 def place_of_text(text: str, *, county: Area) -> Place | None:
     """Return the most precise area of ``county`` that ``text`` names without doubt, else None.
 
     Towns are looked for first; a village name counts when it is unique inside
     the towns named, or unique in the whole county. Two candidates are no answer:
-    names repeat, and a wrong village is worse than the town alone.
+    names repeat, and a wrong village is worse than the town alone. Names may be
+    up to a minute old.
     """
     if len(text.strip()) < 2:
         return None
-    rows = list(
-        Area.objects.open()
-        .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
-        .only("id", "name", "path", "level")
-    )
     named = [
-        (area, max((len(n) for n in spoken_names(area.name) if n in text), default=0))
-        for area in rows
+        (row, size)
+        for row in _named_areas(county)
+        if (size := max((len(name) for name in row.names if name in text), default=0))
     ]
-    named = [(area, size) for area, size in named if size]
-    towns = [area for area, _size in named if area.level == Level.TOWN]
-    villages = [(area, size) for area, size in named if area.level == Level.VILLAGE]
+    towns = [row for row, _size in named if row.level == Level.TOWN]
+    villages = [(row, size) for row, size in named if row.level == Level.VILLAGE]
     if towns:
         villages = [(v, s) for v, s in villages if any(v.path.startswith(t.path) for t in towns)]
     longest = max((size for _village, size in villages), default=0)
     best = [village for village, size in villages if size == longest]
     if len(best) == 1:
-        return place_of_area(best[0], found_by="address")
+        return _place_of_named(best[0])
     if len(towns) == 1:
-        return place_of_area(towns[0], found_by="address")
+        return _place_of_named(towns[0])
     return None
+
+
+def _place_of_named(row: _Named) -> Place | None:
+    area = Area.objects.filter(pk=row.pk).only("pk", "path").first()
+    return place_of_area(area, found_by="address") if area else None
 
 
 def the_county() -> Area | None:

@@ -19,6 +19,7 @@ from core.errors import Invalid
 from core.services import audit
 from grids.models import Area, AreaCode, GridKind, Level, User
 from grids.models.area import CODE_LENGTH, PARENT_LEVEL
+from grids.queries import forget_names
 
 Progress = Callable[[int], object]
 
@@ -88,6 +89,7 @@ def add_areas(
         known = _known({row.code for row in rows} | {row.parent_code for row in rows})
         check_areas(rows, known=known)
         counts = _write(rows, known, source=source, progress=progress)
+        transaction.on_commit(forget_names)
         if counts.added or counts.changed:
             audit.record(
                 actor=actor,

@@ -11,10 +11,12 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -63,6 +65,17 @@ class ChangePassword(auth.PasswordChangeView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         messages.success(self.request, _("Your password has been changed."))
         return super().form_valid(form)
+
+
+@public
+def admin_login(request: HttpRequest) -> HttpResponse:
+    """Stand in for the login page of the administration site, which knows no rate limit.
+
+    Whoever has signed in and still lands here may not enter, hence 403.
+    """
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
 
 
 def locked_out(

@@ -1,0 +1,145 @@
+"""The administrator's view of territory and people.
+
+What must not live here: rights (backends.py) and the drawing of boundaries, which come by import.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from core.services import audit
+from grids.forms import PostingForm
+from grids.models import Area, AreaCode, Department, Posting, User
+
+admin.site.site_header = admin.site.site_title = _("Geshi administration")
+admin.site.unregister(Group)  # rights come from postings
+
+
+class KeptAdmin(admin.ModelAdmin):
+    """Rows that are changed but never deleted, with each change in the audit trail."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        _record(request, "admin_added", obj, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        _record(request, "admin_changed", obj, message)
+        return super().log_change(request, obj, message)
+
+
+def _record(request: HttpRequest, action: str, obj: Model, message: Any) -> None:
+    # The message names the fields that changed, never their values.
+    audit.record(
+        actor=request.user,
+        action=action,
+        subject_type=str(obj._meta.model_name)[:20],
+        subject_id=obj.pk,
+        data={"message": message},
+        ip=request.META.get("REMOTE_ADDR"),
+    )
+
+
+class AreaCodeInline(admin.TabularInline):
+    """The codes an area has had."""
+
+    model = AreaCode
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Area)
+class AreaAdmin(KeptAdmin):
+    """Areas come by import; here their names and what runs them are corrected."""
+
+    list_display = ["code", "name", "level", "grid_kind", "closed_on"]
+    list_filter = ["level", "grid_kind"]
+    search_fields = ["=code", "name"]
+    show_full_result_count = False
+    list_per_page = 50
+    fields = ["code", "level", "path", "depth", "numchild", "name", "grid_kind", "organisation"]
+    readonly_fields = ["code", "level", "path", "depth", "numchild"]
+    inlines = [AreaCodeInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Area]:
+        return super().get_queryset(request).defer("boundary", "outline", "centre")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+@admin.register(AreaCode)
+class AreaCodeAdmin(KeptAdmin):
+    """The history of codes, to look up where an old code went."""
+
+    list_display = ["code", "area", "valid", "source"]
+    search_fields = ["=code", "area__name"]
+    list_select_related = ["area"]
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Department)
+class DepartmentAdmin(KeptAdmin):
+    """Departments that incidents are sent to."""
+
+    list_display = ["code", "name", "short_name", "active"]
+    search_fields = ["code", "name", "name_en"]
+    autocomplete_fields = ["county"]
+
+
+@admin.register(User)
+class UserAdmin(KeptAdmin, DjangoUserAdmin):
+    """Accounts. Flags for rights are not shown: what a person may do follows from postings."""
+
+    list_display = ["username", "display_name", "is_active", "is_staff", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_demo"]
+    search_fields = ["username", "display_name"]
+    show_full_result_count = False
+    filter_horizontal: list[str] = []
+    fieldsets = [
+        (None, {"fields": ["username", "password"]}),
+        (_("Person"), {"fields": ["display_name"]}),
+        (_("Account"), {"fields": ["is_active", "is_staff", "last_login", "date_joined"]}),
+    ]
+    readonly_fields = ["last_login", "date_joined"]
+    add_fieldsets = [
+        (None, {"fields": ["username", "display_name", "password1", "password2"]}),
+    ]
+
+
+@admin.register(Posting)
+class PostingAdmin(KeptAdmin):
+    """The roster. A posting is ended by a date, never deleted."""
+
+    form = PostingForm
+    list_display = ["user", "role", "area", "department", "valid_from", "valid_to"]
+    list_filter = ["role"]
+    search_fields = ["user__username", "user__display_name", "area__name"]
+    list_select_related = ["user", "area", "department"]
+    autocomplete_fields = ["user", "area", "department"]
+    show_full_result_count = False
+    list_per_page = 50
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form = super().get_form(request, *args, **kwargs)
+        form.actor = request.user
+        return form

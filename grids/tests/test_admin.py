@@ -1,0 +1,179 @@
+"""Who opens what in the administration site."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from core.models import AuditEntry
+from grids.factories import UserFactory, person
+from grids.management.commands import create_admin
+from grids.models import Posting, Role, User
+
+
+def staff(role: str, place) -> Client:
+    user = person(role, place)
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    client = Client()
+    client.force_login(User.objects.get(pk=user.pk))
+    return client
+
+
+@pytest.fixture
+def administrator(county) -> Client:
+    return staff(Role.SYSTEM_ADMIN, county.county)
+
+
+PAGES = ["area", "areacode", "department", "user", "posting"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_system_administrator_opens_territory_and_people(administrator, page):
+    assert administrator.get(f"/admin/grids/{page}/?q=1").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["department", "user", "posting"])
+def test_the_system_administrator_may_add(administrator, page):
+    assert administrator.get(f"/admin/grids/{page}/add/").status_code == 200
+
+
+@pytest.mark.parametrize("role", [Role.COMMAND, Role.AUDIT_ADMIN, Role.SECURITY_ADMIN])
+@pytest.mark.parametrize("page", PAGES)
+def test_the_others_do_not(county, role, page):
+    assert staff(role, county.county).get(f"/admin/grids/{page}/").status_code == 403
+
+
+def test_the_audit_trail_is_for_the_audit_administrator_alone(county, administrator):
+    auditor = staff(Role.AUDIT_ADMIN, county.county)
+    assert auditor.get("/admin/core/auditentry/").status_code == 200
+    assert administrator.get("/admin/core/auditentry/").status_code == 403
+
+
+def test_lockouts_are_for_the_security_administrator(county, administrator):
+    keeper = staff(Role.SECURITY_ADMIN, county.county)
+    assert keeper.get("/admin/axes/accessattempt/").status_code == 200
+    assert administrator.get("/admin/axes/accessattempt/").status_code == 403
+
+
+def test_a_post_without_the_staff_mark_opens_nothing(client, county):
+    client.force_login(person(Role.SYSTEM_ADMIN, county.county))
+    assert client.get("/admin/grids/user/", follow=True).status_code == 403
+
+
+def test_the_administration_site_has_no_login_page_of_its_own(client, db):
+    asked = client.get("/admin/grids/user/", follow=True)
+    assert asked.redirect_chain[-1][0] == "/login/?next=/admin/grids/user/"
+    posted = client.post("/admin/login/", {"username": "x", "password": "y"})
+    assert posted.url.startswith("/login/")
+
+
+def test_a_post_that_ended_opens_nothing(county, time_machine):
+    time_machine.move_to("2026-05-06 09:00+08:00", tick=False)
+    client = staff(Role.SYSTEM_ADMIN, county.county)
+    assert client.get("/admin/grids/user/").status_code == 200
+    Posting.objects.update(valid_to="2026-05-06")
+    assert client.get("/admin/grids/user/").status_code == 403
+
+
+def test_an_area_is_renamed_but_not_moved_or_deleted(administrator, county):
+    grid = county.grids[0]
+    url = f"/admin/grids/area/{grid.pk}/"
+    inline = {"codes-TOTAL_FORMS": 0, "codes-INITIAL_FORMS": 0}
+    data = {"name": "新名", "grid_kind": "rural", "code": "9", "path": "9", "depth": 9, **inline}
+    assert administrator.post(f"{url}change/", data).status_code == 302
+    old_path, old_code = grid.path, grid.code
+    grid.refresh_from_db()
+    assert (grid.name, grid.path, grid.code) == ("新名", old_path, old_code)
+    assert administrator.get(f"{url}delete/").status_code == 403
+    assert AuditEntry.objects.filter(action="admin_changed", subject_id=grid.pk).exists()
+
+
+def test_nobody_is_deleted(administrator, county):
+    someone = person(Role.GRID_WORKER, county.grids[0])
+    assert administrator.get(f"/admin/grids/user/{someone.pk}/delete/").status_code == 403
+    posting = someone.postings.get()
+    assert administrator.get(f"/admin/grids/posting/{posting.pk}/delete/").status_code == 403
+
+
+def test_an_account_is_made_without_flags_for_rights(administrator):
+    data = {
+        "username": "zhao",
+        "display_name": "赵某",
+        "password1": "copper-Bridge-58",
+        "password2": "copper-Bridge-58",
+        "is_superuser": "on",
+    }
+    assert administrator.post("/admin/grids/user/add/", data).status_code == 302
+    made = User.objects.get(username="zhao")
+    assert (made.is_superuser, made.is_staff) == (False, False)
+    assert made.check_password("copper-Bridge-58")
+    page = administrator.get(f"/admin/grids/user/{made.pk}/change/").content.decode()
+    assert "is_superuser" not in page
+    assert "user_permissions" not in page
+
+
+def post_in_admin(client: Client, user: User, role: str, **place) -> object:
+    data = {"user": user.pk, "role": role, "valid_from": "2026-01-01", **place}
+    return client.post("/admin/grids/posting/add/", data)
+
+
+def test_a_posting_is_given_in_the_administration_site(administrator, county):
+    someone = UserFactory()
+    response = post_in_admin(administrator, someone, Role.TOWN_ADMIN, area=county.towns[0].pk)
+    assert response.status_code == 302
+    assert someone.postings.get().area == county.towns[0]
+    assert AuditEntry.objects.filter(action="admin_added", subject_type="posting").exists()
+
+
+def test_a_role_is_not_held_at_the_wrong_level(administrator, county):
+    someone = UserFactory()
+    response = post_in_admin(administrator, someone, Role.TOWN_ADMIN, area=county.county.pk)
+    assert "不能任职于" in response.content.decode()
+    assert not someone.postings.exists()
+
+
+def test_nobody_posts_themselves(administrator, county):
+    me = User.objects.get(pk=administrator.session["_auth_user_id"])
+    response = post_in_admin(administrator, me, Role.COMMAND, area=county.county.pk)
+    assert "任何人不得给自己任职" in response.content.decode()
+    assert me.postings.count() == 1
+
+
+def test_the_three_administrators_are_three_people(administrator, county):
+    auditor = person(Role.AUDIT_ADMIN, county.county)
+    response = post_in_admin(administrator, auditor, Role.SECURITY_ADMIN, area=county.county.pk)
+    assert "必须由不同的人担任" in response.content.decode()
+    assert auditor.postings.count() == 1
+
+
+def answer(monkeypatch, *passwords: str) -> None:
+    given = iter(passwords)
+    monkeypatch.setattr(create_admin, "getpass", lambda _prompt: next(given))
+
+
+def test_the_first_administrator_is_made_on_the_command_line(county, monkeypatch):
+    answer(monkeypatch, "copper-Bridge-58", "copper-Bridge-58")
+    call_command("create_admin", "root2")
+    made = User.objects.get(username="root2")
+    assert made.is_staff
+    assert not made.is_superuser
+    assert made.postings.get().role == Role.SYSTEM_ADMIN
+    client = Client()
+    client.force_login(made)
+    assert client.get("/admin/grids/posting/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("passwords", "reason"),
+    [(("copper-Bridge-58", "other"), "不一致"), (("12345678", "12345678"), "password")],
+)
+def test_a_bad_password_makes_no_administrator(county, monkeypatch, passwords, reason):
+    answer(monkeypatch, *passwords)
+    with pytest.raises(CommandError, match=reason):
+        call_command("create_admin", "root2")
+    assert not User.objects.exists()
+
+
+def test_without_a_county_there_is_no_administrator(db, monkeypatch):
+    answer(monkeypatch, "copper-Bridge-58", "copper-Bridge-58")
+    with pytest.raises(CommandError, match="import_areas"):
+        call_command("create_admin", "root2")
