@@ -72,6 +72,10 @@ URBAN_ONLY = {
 # What a grid worker meets on the round; money and family matters are told by the people.
 WORKER_MAJORS = {"HW", "SR", "SZ", "GH", "FW", "HB", "JT", "NY", "AQ"}
 
+TOLD_BY_PEOPLE = {
+    *["GH-05", "FW-01", "FW-07", "NY-03", "NY-04", "NY-05", "JT-02", "JT-03", "AQ-05"],
+}
+
 SPOTS = [
     *[
         "南边路口",
@@ -112,9 +116,10 @@ SINCE = [
     "入秋那阵就有，现在更厉害",
     "过完节到现在一直没变",
     "上次报过一回，好了两天又这样",
-    "前天夜里一场雨过后更明显",
     "打我搬来就这样",
 ]
+# Beside a core that already says how long.
+SAID = ["打过电话没动静", "问过两回没有准信", "跟人提过，没人接话", "邻居们都知道"]
 GREETINGS = ["你好，", "您好，", "领导好，", "同志你好，", "", "", "", "麻烦问一下，", "反映个事，"]
 AGES = ["七十一", "六十八", "七十六", "八十", "六十五", "七十九", "七十三"]
 WHEN = ["早上七点多", "上午巡查时", "中午十二点左右", "下午三点半", "傍晚巡格时", "晚上八点多"]
@@ -239,7 +244,7 @@ def _frames(code: str) -> list[str]:
         return FRAMES_OF_ITEM[code]
     if major == "ZX":
         return QUESTION_FRAMES
-    if major in WORKER_MAJORS:
+    if major in WORKER_MAJORS and code not in TOLD_BY_PEOPLE:
         return RESIDENT_FRAMES * 2 + ELDER_FRAMES + WORKER_FRAMES * 3 + CLERK_FRAMES
     return PERSON_FRAMES * 2 + ELDER_FRAMES[1:] + CLERK_FRAMES
 
@@ -285,6 +290,7 @@ def incident_text(rng: Random, category_code: str, place: str) -> tuple[str, str
     place is what a resident would say, e.g. "柳沟镇石桥村". KeyError for an unknown category.
     """
     title, core = rng.choice(CORES[category_code])
+    since = rng.choice(SAID if "{d}" in core else SINCE)
     core = _fill(rng, core)
     title = _fill(rng, title)
     at = place + rng.choice(SPOTS) if _is_outdoor(category_code) else place
@@ -294,7 +300,7 @@ def incident_text(rng: Random, category_code: str, place: str) -> tuple[str, str
         place=place,
         at=at,
         core=core,
-        since=rng.choice(SINCE),
+        since=since,
         cons=rng.choice(_phrases("consequences", category_code)),
         ask=rng.choice(_phrases("asks", category_code)),
         age=rng.choice(AGES),
@@ -305,7 +311,7 @@ def incident_text(rng: Random, category_code: str, place: str) -> tuple[str, str
     return title, _tidy(text)
 
 
-ACTORS = ["我单位", "经办股室", "值班人员", "属地中队和我单位", "分管负责人带队", "我局"]
+ACTORS = ["我单位", "经办股室", "值班人员", "属地中队和我单位", "我局"]
 ARRIVALS = [
     "当日到场",
     "次日上午到场",
@@ -332,6 +338,15 @@ RESPONSE_FRAMES = [
     "情况已核实，{action}。{actor}另行跟踪一周。{end}",
     "{arrive}，与反映人一起看了现场，{action}。{end}",
 ]
+PERSON_RESPONSE_FRAMES = [
+    "{actor}当天联系了本人，核对材料后办理：{action}。",
+    "经向有关方面了解，情况属实。{action}。结果已电话告知本人。",
+    "{actor}约双方到场说明情况，{action}。本人表示认可。",
+    "接单后{actor}查阅了资料，{action}。如有新情况请补充。",
+    "处理情况：一、与反映人通话核实；二、{action}。请核查。",
+    "反映的问题已办理，{action}。{actor}一周后再回访一次。",
+    "您好，您反映的问题收到后，{actor}专人跟进，{action}。",
+]
 INDOOR_RESPONSE_FRAMES = [
     "您好，关于您咨询的事项：{action}。如仍有疑问，请拨打 12345。",
     "{actor}已电话联系本人，{action}。本人表示清楚了。",
@@ -342,12 +357,17 @@ INDOOR_RESPONSE_FRAMES = [
 ]
 
 
+def _response_frames(code: str) -> list[str]:
+    if code in {"ZW-03", "ZW-04"} or (code[:2] in {"ZX", "TC"} and code not in EMERGENCIES):
+        return INDOOR_RESPONSE_FRAMES
+    if (code[:2] in WORKER_MAJORS and code not in TOLD_BY_PEOPLE) or code in EMERGENCIES:
+        return RESPONSE_FRAMES
+    return PERSON_RESPONSE_FRAMES
+
+
 def response_text(rng: Random, category_code: str) -> str:
     """What a department writes when it has handled a matter of this category."""
-    told = category_code in {"ZW-03", "ZW-04"} or (
-        category_code[:2] in {"ZX", "TC"} and category_code not in EMERGENCIES
-    )
-    frames = INDOOR_RESPONSE_FRAMES if told else RESPONSE_FRAMES
+    frames = _response_frames(category_code)
     return _tidy(
         rng.choice(frames).format(
             actor=rng.choice(ACTORS),
