@@ -3,10 +3,13 @@
 What must not live here: words for the screen, and anything about staff as persons.
 """
 
+from collections.abc import Collection
+from uuid import UUID
+
 from django.contrib.gis.db.models import Extent
 
 from grids.models import Area, Level
-from incidents.models import CallBack, Incident, Suggestion
+from incidents.models import Attachment, CallBack, Event, Incident
 
 MOST_MERGES = 5
 
@@ -56,11 +59,20 @@ def callback_by_token(token: str) -> CallBack | None:
     )
 
 
-def given_answer(incident: Incident) -> Suggestion | None:
-    """Return the suggestion whose article answered the case, else None (1 query)."""
-    return (
-        Suggestion.objects.select_related("article")
-        .filter(incident=incident, article__isnull=False, outcome=Suggestion.Outcome.ANSWERED)
-        .order_by("-id")
-        .first()
+def rating_row(callback: CallBack) -> Event | None:
+    """Return the timeline row of the rating, which knows what it led to (1 query)."""
+    rows = Event.objects.filter(
+        incident=callback.incident,
+        action__in=["rate", "record_callback"],
+        data__round=callback.round,
     )
+    return rows.order_by("-seq").first()
+
+
+def own_drafts(ids: Collection[UUID], draft_key: str) -> list[UUID]:
+    """Return those of ``ids`` that are still drafts of this key, in the order given (1 query)."""
+    rows = Attachment.objects.filter(
+        pk__in=ids, draft_key=draft_key, incident__isnull=True
+    ).values_list("pk", flat=True)
+    still = set(rows) if ids else set()
+    return [photo_id for photo_id in ids if photo_id in still]

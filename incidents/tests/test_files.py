@@ -161,7 +161,7 @@ def test_a_photo_on_an_internal_row_is_not_for_the_reporter(client, world):
         note="内部照片",
         photo_ids=[uuid.UUID(photo["id"])],
     )
-    client.post("/track/", {"code": incident.tracking_code})
+    client.get("/track/", {"code": incident.tracking_code})
     assert client.get(photo["url"]).status_code == 404
     assert staff.get(photo["url"]).status_code == 200
 
@@ -178,5 +178,5 @@ def test_a_photo_of_the_result_is_for_the_reporter(client, world):
         photo_ids=[uuid.UUID(photo["id"])],
     )
     assert client.get(photo["url"]).status_code == 404
-    client.post("/track/", {"code": incident.tracking_code})
+    client.get("/track/", {"code": incident.tracking_code})
     assert client.get(photo["url"]).status_code == 200

@@ -23,7 +23,7 @@ from grids.models import Area
 from incidents import emergencies
 from incidents.forms.public import MOST_PHOTOS, ReportForm, area_of_code
 from incidents.models import Incident, Source
-from incidents.queries.public import case_by_code, county_bounds
+from incidents.queries.public import case_by_code, county_bounds, own_drafts
 from incidents.services import photos
 from incidents.services.intake import Report, same_text
 from incidents.services.intake import report as take_in
@@ -54,6 +54,8 @@ def report(request: HttpRequest) -> HttpResponse:
         else:
             done = redirect("report_done", code=incident.tracking_code)
             return keepsake.with_code(incident.tracking_code).write(done)
+    # A photo that is gone is named once and not sent along again.
+    kept_photos = own_drafts(kept_photos, keepsake.draft_key)
     response = _page(request, form, data.get("grid"), kept_photos, status)
     return keepsake.write(response)
 
