@@ -91,9 +91,7 @@ def dispute_at(
 
 def settle(dispute: Dispute, *, actor: Actor, **fields: Any) -> Dispute:
     """Record a session that settled the dispute, and its agreement."""
-    sessions.record_step(
-        dispute_id=dispute.pk, actor=actor, session=session(StepOutcome.SETTLED)
-    )
+    sessions.record_step(dispute_id=dispute.pk, actor=actor, session=session(StepOutcome.SETTLED))
     return agreements.agree(dispute_id=dispute.pk, actor=actor, agreement=agreement(**fields))
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from core.errors import Conflict, Invalid, NotAllowed
-from grids.factories import person, small_county
+from grids.factories import person
 from grids.models import Role
 from mediation.factories import (
     agreement,
@@ -35,16 +35,6 @@ pytestmark = pytest.mark.django_db
 
 S = DisputeState
 ROADS = [OtherRoad.COURT, OtherRoad.ARBITRATION]
-
-
-@pytest.fixture
-def county():
-    return small_county()
-
-
-@pytest.fixture
-def worker(county):
-    return mediator_in(county)
 
 
 def at(county, worker, state, **fields):
@@ -90,9 +80,7 @@ def test_mediation_begins_when_both_parties_have_agreed(county, worker):
 def test_without_consent_no_session_is_recorded(county, worker):
     dispute = at(county, worker, S.REGISTERED)
     with pytest.raises(Conflict):
-        sessions.record_step(
-            dispute_id=dispute.pk, session=session(), actor=Actor.for_user(worker)
-        )
+        sessions.record_step(dispute_id=dispute.pk, session=session(), actor=Actor.for_user(worker))
     assert not StepRecord.objects.exists()
 
 
@@ -100,7 +88,7 @@ def test_a_party_who_joins_later_must_agree_before_the_next_session(county, work
     dispute = at(county, worker, S.VILLAGER)
     actor = Actor.for_user(worker)
     add_party(dispute_id=dispute.pk, party=PartyIn(Side.B, "孙小满"), actor=actor)
-    with pytest.raises(Conflict, match="Not every party|尚未|没有"):
+    with pytest.raises(Conflict):
         sessions.record_step(dispute_id=dispute.pk, session=session(), actor=actor)
     newcomer = dispute.parties.get(agreed_to_mediation_at=None)
     sessions.record_consent(dispute_id=dispute.pk, party=newcomer, actor=actor)
@@ -111,9 +99,7 @@ def test_the_four_steps_follow_one_another_and_there_is_no_fifth(county, worker)
     dispute = at(county, worker, S.PANEL)
     assert [r.step for r in dispute.step_records.all()] == [1, 2, 3]
     with pytest.raises(Invalid) as refused:
-        sessions.record_step(
-            dispute_id=dispute.pk, session=session(), actor=Actor.for_user(worker)
-        )
+        sessions.record_step(dispute_id=dispute.pk, session=session(), actor=Actor.for_user(worker))
     assert "outcome" in refused.value.errors
 
 
@@ -129,9 +115,7 @@ def test_a_dispute_may_be_settled_at_any_step(county, worker, state):
 def test_no_agreement_before_a_session_that_settled(county, worker):
     dispute = at(county, worker, S.FIRST)
     with pytest.raises(Conflict):
-        agreements.agree(
-            dispute_id=dispute.pk, agreement=agreement(), actor=Actor.for_user(worker)
-        )
+        agreements.agree(dispute_id=dispute.pk, agreement=agreement(), actor=Actor.for_user(worker))
 
 
 @pytest.mark.parametrize("state", [S.REGISTERED, S.FIRST, S.VILLAGER, S.LEGAL, S.PANEL])
@@ -252,9 +236,7 @@ def test_performance_is_followed_up_until_it_is_whole(county, worker):
 
 def test_an_agreement_that_is_not_performed_ends_with_the_other_roads(county, worker):
     dispute = at(county, worker, S.FOLLOWING_UP)
-    sessions.fail(
-        dispute_id=dispute.pk, actor=Actor.for_user(worker), note="拒不履行", roads=ROADS
-    )
+    sessions.fail(dispute_id=dispute.pk, actor=Actor.for_user(worker), note="拒不履行", roads=ROADS)
     dispute.refresh_from_db()
     assert (dispute.state, dispute.settled_at) == (S.FAILED, None)
 
@@ -331,9 +313,7 @@ def test_every_step_is_refused_to_somebody_without_the_right(county, worker):
             call()
 
 
-def test_of_two_people_pressing_at_once_one_wins_and_the_other_reads_what_happened(
-    county, worker
-):
+def test_of_two_people_pressing_at_once_one_wins_and_the_other_reads_what_happened(county, worker):
     dispute = at(county, worker, S.FIRST)
     actor = Actor.for_user(worker)
     seen = dispute.version
