@@ -3,7 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from governance.views import health, map
+
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("map/areas/", map.areas, name="map_areas"),
+    path("map/points/", map.points, name="map_points"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("grids.urls")),  # before admin/, whose login page it replaces
     path("admin/", admin.site.urls),

@@ -1,0 +1,341 @@
+"""The queue: pages of cases by scope and filter, fast at any age of the county.
+
+What lives here: the fixed list of filters, how each becomes an equality an index serves, and
+what waits for the command centre. What must not: how a row looks (views/shown.py).
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, Q
+from django.db.models.functions import Left
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Invalid
+from core.paging import Page, keyset_page
+from core.text import normalise, search_terms
+from grids.models import SHAPES, Area, Department, Level, User
+from grids.queries import Scope
+from incidents.models import (
+    ENDED,
+    Category,
+    Extension,
+    Incident,
+    Source,
+    State,
+    Tier,
+    Urgency,
+)
+from incidents.models.incident import IncidentQuerySet
+
+PAGE_SIZE = 50
+TEXT_LIMIT = 100
+SUMMARY_LENGTH = 120
+# Names of the catalogue change by hand, seldom; the counters of the tabs are a few seconds old.
+NAMES_KEPT, COUNTS_KEPT = 60, 5
+
+NEWEST, DEADLINE = "new", "due"
+ORDERS = {
+    NEWEST: ("-id",),
+    DEADLINE: ("due_at", "id"),
+}
+
+# A suspended case has no deadline to be past.
+OVERDUE = Q(overdue_at__isnull=False) & ~Q(state=State.SUSPENDED)
+
+# What waits for the command centre, in the order of its tabs.
+WAITING: dict[str, tuple[Any, Q]] = {
+    "triage": (_("To triage and dispatch"), Q(state__in=[State.REPORTED, State.PENDING])),
+    "objection": (_("Objections"), Q(state=State.OBJECTED)),
+    "ruling": (_("Dissents"), Q(state=State.RULING)),
+    "verify": (_("To verify"), Q(state=State.RESPONDED)),
+    "extension": (
+        _("Extensions asked"),
+        Q(pk__in=Extension.objects.filter(decision="pending").values("incident")),
+    ),
+    "supervise": (_("Under supervision"), Q(state=State.SUPERVISED)),
+    "overdue": (_("Overdue"), OVERDUE),
+    "emergency": (_("Possible emergencies"), Q(urgency=Urgency.EMERGENCY)),
+    "callback": (_("Call-backs"), Q(state=State.CALLBACK)),
+}
+
+
+@dataclass(frozen=True)
+class QueueFilters:
+    """What somebody asked of the queue; every field is checked, "" or None asks nothing.
+
+    ``show`` is open or all, ``order`` new or due (open cases only). ``area`` lies inside the
+    scope. ``since`` and ``until`` are local days, both included.
+    """
+
+    show: str = "open"
+    order: str = NEWEST
+    waiting: str = ""
+    state: str = ""
+    area: Area | None = None
+    category: int | None = None
+    major: str = ""
+    department: int | None = None
+    tier: str = ""
+    source: str = ""
+    urgency: int | None = None
+    overdue: bool = False
+    since: date | None = None
+    until: date | None = None
+    text: str = ""
+
+    @property
+    def open_only(self) -> bool:
+        """Whether only cases still on their way can match."""
+        return (
+            self.show == "open"
+            or self.order == DEADLINE
+            or bool(self.waiting)
+            or self.overdue
+            or (bool(self.state) and self.state not in ENDED)
+        )
+
+
+def read_filters(params: Mapping[str, str], *, scope: Scope) -> QueueFilters:
+    """Return the filters a query string asks for (≤ 1 query, for the area).
+
+    Raises Invalid, naming each field, for a name that is not on the list, a value that is not
+    one of its values, or an area outside the scope.
+    """
+    found: dict[str, Any] = {}
+    errors: dict[str, list[Any]] = {}
+    for name, raw in params.items():
+        if name not in _READERS:
+            errors[name] = [_("There is no such filter.")]
+        elif raw.strip():
+            try:
+                found[name] = _READERS[name](raw.strip(), scope)
+            except (ValueError, OverflowError):
+                errors[name] = [_("This value is not one of its choices.")]
+    if errors:
+        raise Invalid(_("These filters cannot be used."), errors=errors)
+    filters = QueueFilters(**found)
+    if filters.since and filters.until and filters.since > filters.until:
+        raise Invalid(_("The first day must not be after the last."), field="since")
+    if filters.show == "all" and filters.order == DEADLINE:
+        # Closed cases have no deadline to sort by.
+        filters = replace(filters, order=NEWEST)
+    return filters
+
+
+def queue_page(
+    *,
+    user: User,
+    scope: Scope,
+    filters: QueueFilters,
+    cursor: str | None = None,
+    size: int = PAGE_SIZE,
+) -> Page:
+    """Return a page of the cases ``scope`` opens that match ``filters`` (1 query a branch).
+
+    Rows are light incidents: ``head`` is the beginning of the text, joined rows are not loaded
+    (see :func:`give_names`). Raises Invalid for a cursor that is not ours.
+    """
+    rows = Incident.objects.annotate(head=Left("text", SUMMARY_LENGTH)).only(*_COLUMNS)
+    branches = [branch.filter(matching(filters)) for branch in _reach(rows, scope, filters)]
+    return keyset_page(branches, order=ORDERS[filters.order], cursor=cursor, size=size)
+
+
+def give_names(incidents: Collection[Incident]) -> None:
+    """Give each row ``place``, ``category_label`` and ``owner_label`` (≤ 3 queries, mostly 1)."""
+    ids = {
+        pk
+        for row in incidents
+        for pk in (row.town_id, row.village_id, row.grid_id, row.owner_area_id)
+    }
+    areas = dict(Area.objects.filter(pk__in=ids - {None}).order_by().values_list("pk", "name"))
+    names = catalogue_names()
+    for row in incidents:
+        lineage = (row.town_id, row.village_id, row.grid_id)
+        row.place = " · ".join(areas[pk] for pk in lineage if pk)
+        row.category_label = names["categories"].get(row.category_id, "")
+        row.owner_label = names["departments"].get(row.owner_department_id) or areas.get(
+            row.owner_area_id, ""
+        )
+
+
+def catalogue_names() -> dict[str, dict[Any, str]]:
+    """Return {id: label} of categories and departments and {major: label}, up to a minute old."""
+    chinese = (get_language() or "").startswith("zh")
+
+    def read() -> dict[str, dict[Any, str]]:
+        items = list(Category.objects.order_by("code"))
+        return {
+            "categories": {item.pk: item.label for item in items},
+            "majors": {item.major: item.major_label for item in items},
+            "departments": {row.pk: row.label for row in Department.objects.order_by("code")},
+        }
+
+    found: dict[str, dict[Any, str]] = cache.get_or_set(
+        f"queue:names:{'zh' if chinese else 'en'}", read, NAMES_KEPT
+    )
+    return found
+
+
+def waiting_counts(scope: Scope) -> dict[str, int]:
+    """Return how many open cases of the scope's areas wait, by key of WAITING, and ``open``.
+
+    One query over open cases only; the answer may be five seconds old.
+    """
+    if not scope.areas:
+        return dict.fromkeys([*WAITING, "open"], 0)
+    key = "queue:waiting:" + "-".join(str(area.pk) for area in scope.areas)
+
+    def read() -> dict[str, int]:
+        reach = Q()
+        for area in scope.areas:
+            reach |= Q(**{f"{area.level}_id": area.pk})
+        counts = {name: Count("pk", filter=condition) for name, (_l, condition) in WAITING.items()}
+        return Incident.objects.open().filter(reach).aggregate(open=Count("pk"), **counts)
+
+    found: dict[str, int] = cache.get_or_set(key, read, COUNTS_KEPT)
+    return found
+
+
+def code_of(text: str, *, user: User, scope: Scope) -> str | None:
+    """Return the tracking code when ``text`` is exactly that of a case in scope (≤ 1 query)."""
+    code = text.strip().upper()
+    if not (code.isascii() and code.isalnum() and 8 <= len(code) <= 16):
+        return None
+    rows = Incident.objects.visible_to(user, scope).filter(tracking_code=code)
+    return rows.values_list("tracking_code", flat=True).first()
+
+
+_COLUMNS = (
+    "tracking_code", "state", "urgency", "source", "tier", "county_id", "town_id", "village_id",
+    "grid_id", "category_id", "owner_department_id", "owner_area_id", "round", "suspended_until",
+    "reported_at", "ended_at", "due_at", "overdue_at",
+)  # fmt: skip
+
+
+def _reach(rows: IncidentQuerySet, scope: Scope, filters: QueueFilters) -> list[IncidentQuerySet]:
+    area = filters.area
+    if area is None:
+        return rows.branches(scope)
+    if scope.covers(area):
+        return [rows.filter(**{f"{area.level}_id": area.pk})]
+    return [branch.filter(**{f"{area.level}_id": area.pk}) for branch in rows.branches(scope)]
+
+
+def matching(filters: QueueFilters) -> Q:
+    """Return the filters as conditions on a case, without scope and area (≤ 1 query)."""
+    equal = {
+        "state": filters.state,
+        "category_id": filters.category,
+        "owner_department_id": filters.department,
+        "tier": filters.tier,
+        "source": filters.source,
+        "urgency": filters.urgency,
+    }
+    wanted = Q(**{name: value for name, value in equal.items() if value not in ("", None)})
+    if filters.open_only:
+        # Said even where the state implies it: it is what opens the small indexes.
+        wanted &= Q(ended_at__isnull=True)
+    if filters.waiting:
+        wanted &= WAITING[filters.waiting][1]
+    if filters.major:
+        wanted &= Q(category__in=_ids_of_major(filters.major))
+    if filters.overdue:
+        wanted &= OVERDUE
+    if filters.since:
+        wanted &= Q(reported_at__gte=_midnight(filters.since))
+    if filters.until:
+        wanted &= Q(reported_at__lt=_midnight(filters.until + timedelta(days=1)))
+    if filters.text:
+        wanted &= _about(filters.text)
+    return wanted
+
+
+def _about(text: str) -> Q:
+    terms = search_terms(text)
+    if not terms:
+        # A single character makes no word: nothing is found rather than everything.
+        return Q(pk__in=[])
+    return Q(bigrams__contains=terms)
+
+
+def _ids_of_major(major: str) -> list[int]:
+    return list(Category.objects.filter(major=major).order_by().values_list("pk", flat=True))
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _one_of(choices: Collection[str]) -> Callable[[str, Scope], str]:
+    def read(raw: str, _scope: Scope) -> str:
+        if raw not in choices:
+            raise ValueError(raw)
+        return raw
+
+    return read
+
+
+def _name_of(kind: str) -> Callable[[str, Scope], Any]:
+    def read(raw: str, _scope: Scope) -> Any:
+        names = catalogue_names()[kind]
+        value = raw if kind == "majors" else int(raw)
+        if value not in names:
+            raise ValueError(raw)
+        return value
+
+    return read
+
+
+def _area(raw: str, scope: Scope) -> Area:
+    area = Area.objects.filter(pk=int(raw)).defer(*SHAPES).first()
+    levels = {Level.COUNTY, Level.TOWN, Level.VILLAGE, Level.GRID, Level.UNIT}
+    if area is None or area.level not in levels:
+        raise ValueError(raw)
+    own_county = any(area.path.startswith(row.county.path) for row in scope.departments)
+    if not (scope.covers(area) or own_county):
+        raise ValueError(raw)
+    return area
+
+
+def _day(raw: str, _scope: Scope) -> date:
+    day = parse_date(raw)
+    if day is None or not 2000 <= day.year <= 2999:
+        raise ValueError(raw)
+    return day
+
+
+def _text(raw: str, _scope: Scope) -> str:
+    text = normalise(raw)
+    if len(text) > TEXT_LIMIT or "\x00" in text:
+        raise ValueError(raw)
+    return text
+
+
+def _urgency(raw: str, _scope: Scope) -> int:
+    return Urgency(int(raw)).value
+
+
+_READERS: dict[str, Callable[[str, Scope], Any]] = {
+    "show": _one_of(("open", "all")),
+    "order": _one_of(tuple(ORDERS)),
+    "waiting": _one_of(tuple(WAITING)),
+    "state": _one_of(State.values),
+    "area": _area,
+    "category": _name_of("categories"),
+    "major": _name_of("majors"),
+    "department": _name_of("departments"),
+    "tier": _one_of([tier for tier in Tier.values if tier]),
+    "source": _one_of(Source.values),
+    "urgency": _urgency,
+    "overdue": lambda raw, scope: _one_of(("1",))(raw, scope) == "1",
+    "since": _day,
+    "until": _day,
+    "text": _text,
+}
