@@ -40,7 +40,9 @@ class VendorFinder(BaseFinder):
             storage.prefix = prefix  # type: ignore[attr-defined]  # read by collectstatic
             self.storages[prefix] = storage
 
-    def find(self, path: str, find_all: bool = False, **kwargs: object) -> list[str] | str:
+    def find(  # type: ignore[override]  # the stubs know neither [] nor Django's **kwargs
+        self, path: str, find_all: bool = False, **kwargs: object
+    ) -> list[str] | str:
         """Return the file's path on disk, or an empty list as Django's finders do."""
         for prefix, (_directory, files) in VENDOR_FILES.items():
             name = path.removeprefix(f"{prefix}/")
