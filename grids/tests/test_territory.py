@@ -142,12 +142,12 @@ def refused():
 )
 def test_the_database_refuses_a_code_of_the_wrong_length(county, level, code):
     with refused(), transaction.atomic():
-        Area.objects.add_root(name="x", level=level, code=code)
+        Area(path="ZZZZ", depth=1, name="x", level=level, code=code).save()
 
 
 def test_the_database_refuses_a_code_used_twice(county):
     with refused(), transaction.atomic():
-        Area.objects.add_root(name="x", level="county", code=county.county.code)
+        Area(path="ZZZZ", depth=1, name="x", level="county", code=county.county.code).save()
 
 
 def test_the_database_refuses_a_kind_on_a_village_and_a_grid_without_one(county):
