@@ -1,0 +1,158 @@
+"""The classifier learns from labelled texts, says how sure it is and why, and survives storage."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from incidents import classifier
+
+DATA = Path(__file__).parents[1] / "data"
+LAMP, WAGES, RUBBISH = "lamp", "wages", "rubbish"
+CORES = {
+    LAMP: ["路灯不亮", "灯杆歪了", "路灯一闪一闪", "晚上没有路灯", "灯泡坏了"],
+    WAGES: ["拖欠工资", "包工头不给钱", "欠薪三个月", "工钱没结", "老板不发工资"],
+    RUBBISH: ["垃圾没人清", "垃圾桶满了", "一堆垃圾发臭", "乱倒垃圾", "垃圾堆在路边"],
+}
+PLACES = ["村口", "东头", "桥边", "学校门口", "小区里", "老街", "河边", "市场旁"]
+
+
+def labelled():
+    rows = [(p + "，" + core, label) for label in CORES for core in CORES[label] for p in PLACES]
+    return [text for text, _ in rows], [label for _, label in rows]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return classifier.train(*labelled())
+
+
+def test_a_text_like_the_examples_gets_their_category(trained):
+    found = trained.predict(["北边路口路灯不亮了", "工地欠薪半年", "门前垃圾没人清"])
+    assert [p.label for p in found] == [LAMP, WAGES, RUBBISH]
+    assert all(p.confidence > 0.5 for p in found)
+
+
+def test_the_words_that_decided_are_in_the_text_and_belong_to_the_matter(trained):
+    text = "村口的路灯不亮，晚上看不见"
+    words = trained.predict([text])[0].words
+    assert words
+    assert all(word in text for word in words)
+    assert any("灯" in word for word in words)
+
+
+def test_alternatives_share_what_confidence_leaves(trained):
+    found = trained.predict(["路灯下边垃圾没人清"])[0]
+    shares = [share for _, share in found.alternatives]
+    assert shares == sorted(shares, reverse=True)
+    assert found.label not in dict(found.alternatives)
+    assert found.confidence + sum(shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "qzx", "😀"])
+def test_a_text_with_nothing_known_in_it_is_never_confident(trained, text):
+    found = trained.predict([text])[0]
+    assert found.confidence < 0.5
+    assert found.words == []
+
+
+def test_text_cut_into_words_reads_like_raw_text(trained):
+    raw, cut = trained.predict(["村口路灯不亮", "村口 路灯 不亮"])
+    assert raw.label == cut.label == LAMP
+
+
+def test_spaces_between_chinese_characters_are_dropped_and_others_kept():
+    assert classifier.normalise(" 路灯  坏 了 ABC  road ") == "路灯坏了 abc road"
+
+
+def test_same_texts_and_seed_give_the_same_model():
+    first, second = (classifier.train(*labelled(), seed=7) for _ in range(2))
+    assert first.predict(["路灯坏了"]) == second.predict(["路灯坏了"])
+
+
+def test_a_stored_model_predicts_as_before(trained):
+    restored = classifier.Trained.loads(trained.dumps())
+    texts = ["路灯坏了", "欠薪不给", "垃圾发臭", "天气真好"]
+    for before, after in zip(trained.predict(texts), restored.predict(texts), strict=True):
+        assert after.label == before.label
+        assert after.confidence == pytest.approx(before.confidence, abs=0.01)
+    assert restored.thresholds == trained.thresholds
+
+
+@pytest.mark.parametrize("data", [b"", b"cos\nsystem\n(S'true'\ntR.", b"PK\x03\x04 cut off"])
+def test_bytes_that_are_not_a_model_are_refused(data):
+    with pytest.raises(ValueError):
+        classifier.Trained.loads(data)
+
+
+def test_a_model_cut_short_is_refused(trained):
+    with pytest.raises(ValueError):
+        classifier.Trained.loads(trained.dumps()[:-200])
+
+
+def test_one_label_cannot_be_learnt():
+    with pytest.raises(ValueError, match="two labels"):
+        classifier.train(["路灯坏了", "灯不亮"], [LAMP, LAMP])
+
+
+def test_labels_with_few_examples_are_learnt_but_not_tested():
+    texts, labels = labelled()
+    report = classifier.cross_validate([*texts, "有人养蜂蜇人"], [*labels, "bees"], k=5)
+    assert report.too_few == ["bees"]
+    assert "bees" not in report.per_class
+    assert report.tested == len(texts)
+    trained = classifier.train([*texts, "有人养蜂蜇人"], [*labels, "bees"])
+    assert trained.predict(["养蜂蜇人"])[0].label == "bees"
+
+
+def test_two_examples_of_two_labels_are_enough_to_suggest_but_not_to_decide():
+    trained = classifier.train(["路灯坏了", "垃圾发臭"], [LAMP, RUBBISH])
+    assert trained.predict(["路灯坏"])[0].label == LAMP
+    assert trained.thresholds[0.98] == classifier.NEVER
+
+
+def test_keywords_help_where_examples_are_few():
+    examples = json.loads((DATA / "examples.json").read_text(encoding="utf-8"))
+    rows = [row for row in examples if row["category"][:2] in {"HW", "SZ", "RS"}]
+    texts, labels = [row["text"] for row in rows], [row["category"] for row in rows]
+    catalogue = json.loads((DATA / "catalogue.json").read_text(encoding="utf-8"))
+    hints = {
+        row["code"]: row["keywords"] for row in catalogue["categories"] if row["code"] in labels
+    }
+    alone = classifier.cross_validate(texts, labels, k=4)
+    helped = classifier.cross_validate(texts, labels, k=4, hints=hints)
+    assert helped.tested == alone.tested == len(texts)
+    assert helped.accuracy > alone.accuracy
+
+
+def noisy():
+    """Learnable texts in which one label in ten is wrong."""
+    texts, labels = labelled()
+    draw = np.random.default_rng(1)
+    wrong = draw.random(len(labels)) < 0.1
+    names = list(CORES)
+    return texts, [str(draw.choice(names)) if w else x for x, w in zip(labels, wrong, strict=True)]
+
+
+def test_a_stricter_precision_never_accepts_more():
+    report = classifier.cross_validate(*noisy(), k=5)
+    assert report.coverage[0.97] >= report.coverage[0.98] >= report.coverage[0.99]
+    assert report.threshold(0.97) <= report.threshold(0.98) <= report.threshold(0.99)
+
+
+def test_threshold_is_the_confidence_from_which_the_precision_was_reached():
+    report = classifier.cross_validate(*noisy(), k=5)
+    threshold = report.threshold(0.9)
+    confidence = classifier._confidence(report._leads, report._curve)
+    accepted = report._right[confidence >= threshold - 1e-9]
+    assert len(accepted) >= classifier.MIN_ACCEPTED
+    assert accepted.mean() >= 0.9
+    assert classifier.threshold_for_precision(*noisy(), 0.9) == pytest.approx(threshold)
+
+
+def test_report_counts_every_class():
+    report = classifier.cross_validate(*labelled(), k=5)
+    assert set(report.per_class) == set(CORES)
+    assert sum(row["count"] for row in report.per_class.values()) == report.tested == 120
+    assert report.macro_f1 > 0.9
