@@ -115,7 +115,7 @@ def _register(new: NewDispute, actor: Actor) -> Dispute:
         source=new.source,
         colour=new.colour,
     )
-    DisputeMediator.objects.create(dispute=case.dispute, user=actor.user, since=now)
+    DisputeMediator.objects.create(dispute=case.dispute, user=person(actor), since=now)
     begin_when_agreed(case.dispute)
     write(case)
     return case.dispute
