@@ -2,11 +2,20 @@
 
 from django.urls import URLPattern, path
 
-from incidents.views import files, report
+from incidents.views import case, files, rate, report, track
 
 urlpatterns: list[URLPattern] = [
+    path("incidents/<slug:code>/", case.incident, name="incident"),
+    path("incidents/<slug:code>/do/<slug:action>/", case.incident_do, name="incident_do"),
+    path("incidents/<slug:code>/reveal/", case.incident_reveal, name="incident_reveal"),
+    path("incidents/<slug:code>/places/", case.incident_places, name="incident_places"),
+    path("incidents/<slug:code>/preview/", case.incident_preview, name="incident_preview"),
+    path("incidents/<slug:code>/near/", case.incident_near, name="incident_near"),
+    path("incidents/<slug:code>/place.json", case.incident_place, name="incident_place"),
     path("photos/", files.upload, name="photos"),
     path("files/<uuid:photo_id>/", files.file, name="file"),
     path("report/", report.report, name="report"),
     path("report/done/<slug:code>/", report.done, name="report_done"),
+    path("track/", track.track, name="track"),
+    path("rate/<slug:token>/", rate.rate, name="rate"),
 ]

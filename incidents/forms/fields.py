@@ -1,0 +1,96 @@
+"""Fields the incident forms share.
+
+What lives here: widgets and fields that know nothing of a case. What must not: the forms.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+MAX_PHOTOS = 6
+NOTE_LIMIT = 2000
+
+
+class QuickSelect(forms.Select):
+    """A select printed without a template for every option: a town has hundreds of grids."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        final = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
+        chosen = set(self.format_value(value))
+        groups = [
+            format_html('<optgroup label="{}">{}</optgroup>', label, _options(inside, chosen))
+            if isinstance(inside, list | tuple)
+            else _options([(label, inside)], chosen)
+            for label, inside in self.choices
+        ]
+        return format_html(
+            "<select{}>{}</select>",
+            flatatt(final),
+            format_html_join("", "{}", ((g,) for g in groups)),
+        )
+
+
+def _options(rows: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
+    return format_html_join(
+        "",
+        '<option value="{}"{}>{}</option>',
+        (
+            (value, SafeString(" selected") if str(value) in chosen else "", label)
+            for value, label in rows
+        ),
+    )
+
+
+class PhotoIdsWidget(forms.MultipleHiddenInput):
+    """Ids of draft photos; templates/parts/upload.html draws it."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        return data.getlist(name) if hasattr(data, "getlist") else list(data.get(name, []))
+
+
+class PhotosField(forms.Field):
+    """Draft photos, sent ahead and named by id. Cleans to a list of UUIDs."""
+
+    widget = PhotoIdsWidget
+    default_error_messages = {
+        "bad": _("A photo is no longer there. Please add it again."),
+        "many": _("At most %(n)s photos."),
+    }
+
+    def to_python(self, value: Any) -> list[uuid.UUID]:
+        try:
+            ids = [uuid.UUID(str(item)) for item in value or []]
+        except ValueError as error:
+            raise ValidationError(self.error_messages["bad"], code="bad") from error
+        if len(ids) > MAX_PHOTOS:
+            raise ValidationError(
+                self.error_messages["many"], code="many", params={"n": MAX_PHOTOS}
+            )
+        return ids
+
+
+class NoteField(forms.CharField):
+    """A few lines of text."""
+
+    def __init__(self, *, rows: int = 3, **more: Any) -> None:
+        more.setdefault("max_length", NOTE_LIMIT)
+        more.setdefault("widget", forms.Textarea(attrs={"rows": rows}))
+        super().__init__(**more)
+
+
+class MomentField(forms.DateTimeField):
+    """A local day and time, picked in the browser."""
+
+    def __init__(self, **more: Any) -> None:
+        more.setdefault(
+            "widget",
+            forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        )
+        super().__init__(**more)

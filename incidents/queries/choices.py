@@ -1,0 +1,94 @@
+"""What a person may choose from while working on a case."""
+
+from collections.abc import Sequence
+
+from django.contrib.gis.measure import D
+from django.db.models import Q
+
+from core.text import search_terms
+from grids.models import SHAPES, Area, Department, Level, User
+from grids.queries import Scope
+from incidents.models import Category, Incident
+
+# Repeats are looked for this close to a case, in metres.
+NEAR_METRES = 800
+NEAR_LIMIT = 8
+
+
+def categories(*, village_only: bool = False) -> list[Category]:
+    """Return the active catalogue in its order (1 query)."""
+    rows = Category.objects.filter(active=True).select_related("owner")
+    return list(rows.filter(village_allowed=True) if village_only else rows)
+
+
+def departments(county_id: int) -> list[Department]:
+    """Return the county's active departments (1 query)."""
+    return list(Department.objects.filter(county_id=county_id, active=True))
+
+
+def areas_of_town(town: Area) -> list[Area]:
+    """Return the open villages and grids of a town, each village before its grids (1 query)."""
+    return list(
+        Area.objects.open()
+        .filter(path__startswith=town.path, level__in=[Level.VILLAGE, Level.GRID])
+        .defer(*SHAPES)
+    )
+
+
+def place_choices(
+    county: Area, scope: Scope, *, town_id: int | None, village_id: int | None
+) -> dict[str, list[Area]]:
+    """Return towns in scope, villages of one town and grids of one village (≤ 2 queries).
+
+    A town or village that is not the county's, or is outside the scope, opens nothing.
+    """
+    held = {
+        area.pk: area
+        for area in Area.objects.filter(
+            pk__in=[pk for pk in (town_id, village_id) if pk], path__startswith=county.path
+        ).defer(*SHAPES)
+    }
+    town, village = held.get(town_id or 0), held.get(village_id or 0)
+    reach = Q(level=Level.TOWN, path__startswith=county.path)
+    if town and town.level == Level.TOWN and scope.covers(town):
+        reach |= Q(level=Level.VILLAGE, path__startswith=town.path)
+        if village and village.level == Level.VILLAGE and village.path.startswith(town.path):
+            reach |= Q(level=Level.GRID, path__startswith=village.path)
+    found: dict[str, list[Area]] = {Level.TOWN: [], Level.VILLAGE: [], Level.GRID: []}
+    for area in Area.objects.open().filter(reach).defer(*SHAPES):
+        if scope.covers(area):
+            found[area.level].append(area)
+    return found
+
+
+def near_cases(incident: Incident, user: User, scope: Scope, *, query: str = "") -> list[Incident]:
+    """Return open cases ``incident`` may repeat, by words or code, else close by (1 query)."""
+    rows = (
+        Incident.objects.visible_to(user, scope)
+        .open()
+        .filter(county_id=incident.county_id)
+        .exclude(pk=incident.pk)
+        .select_related("category", "village", "grid")
+        .defer("bigrams", *(f"{area}__{shape}" for area in ("village", "grid") for shape in SHAPES))
+    )
+    query = query.strip()
+    if query:
+        rows = rows.filter(_matching(query))
+    elif incident.location:
+        rows = rows.filter(location__dwithin=(incident.location, _degrees(NEAR_METRES)))
+    elif incident.village_id:
+        rows = rows.filter(village_id=incident.village_id)
+    else:
+        return []
+    return list(rows.order_by("-id")[:NEAR_LIMIT])
+
+
+def _matching(query: str) -> Q:
+    terms: Sequence[str] = search_terms(query)
+    words = Q(bigrams__contains=terms) if terms else Q(pk__in=[])
+    return Q(tracking_code=query.upper()) | words
+
+
+def _degrees(metres: float) -> float:
+    # Wide enough everywhere in China, where a degree of longitude is at least 60 km.
+    return D(m=metres).km / 85

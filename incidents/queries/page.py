@@ -1,0 +1,117 @@
+"""Everything the page of one case shows, read with as few queries as the case has stories."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db.models import F
+
+from incidents.models import (
+    CallBack,
+    Category,
+    Event,
+    Extension,
+    Incident,
+    PartyState,
+    StageClock,
+    Suggestion,
+    SupervisionNotice,
+    Whistle,
+    WhistleParty,
+)
+from incidents.queries.case import running_clocks, timeline
+
+
+@dataclass
+class CasePage:
+    """A case with its stories; a list is empty when the timeline knows of no such story."""
+
+    incident: Incident
+    events: list[Event]
+    clocks: list[StageClock]
+    whistle: Whistle | None = None
+    parties: list[WhistleParty] = field(default_factory=list)
+    extensions: list[Extension] = field(default_factory=list)
+    notices: list[SupervisionNotice] = field(default_factory=list)
+    callbacks: list[CallBack] = field(default_factory=list)
+    suggestion: Suggestion | None = None
+    merged: list[Incident] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def extension_waits(self) -> bool:
+        """Whether a request for more time waits for its decision."""
+        return any(row.decision == Extension.Decision.PENDING for row in self.extensions)
+
+    @property
+    def notice_waits(self) -> bool:
+        """Whether a supervision notice waits for its answer."""
+        return any(row.replied_at is None for row in self.notices)
+
+
+def case_page(incident: Incident) -> CasePage:
+    """Read what the page of ``incident`` shows (5 queries, and one for each further story)."""
+    events = list(timeline(incident))
+    told = {event.action for event in events}
+    page = CasePage(incident, events, running_clocks(incident))
+    page.suggestion = (
+        incident.suggestions.select_related("category", "article").order_by("-id").first()
+    )
+    page.names = _names(page.suggestion)
+    page.merged = list(incident.merged.only("pk", "tracking_code", "text", "reported_at"))
+    if "blow_whistle" in told:
+        page.parties = list(
+            WhistleParty.objects.filter(
+                whistle__incident=incident, whistle__round=incident.round
+            ).select_related("whistle", "department", "handler")
+        )
+        page.whistle = page.parties[0].whistle if page.parties else None
+    if "request_extension" in told:
+        page.extensions = list(
+            incident.extensions.select_related("requested_by", "decided_by").order_by("-id")
+        )
+    if told & {"escalate", "supervise", "rate", "record_callback"}:
+        page.notices = list(incident.supervision_notices.select_related("issued_by", "replied_by"))
+    if "verify_pass" in told:
+        page.callbacks = list(incident.callbacks.order_by("-round"))
+    return page
+
+
+def _names(suggestion: Suggestion | None) -> dict[str, str]:
+    """Return the catalogue's names of the AI's other guesses (≤ 1 query)."""
+    codes = [code for code, _share in suggestion.alternatives] if suggestion else []
+    if not codes:
+        return {}
+    return {row.code: row.label for row in Category.objects.filter(code__in=codes)}
+
+
+def my_parties(incident: Incident, department_ids: Collection[int]) -> list[WhistleParty]:
+    """Return the parties of these departments in the open whistle, lead first (1 query)."""
+    return list(
+        WhistleParty.objects.filter(
+            whistle__incident=incident,
+            whistle__closed_at__isnull=True,
+            department_id__in=department_ids,
+        )
+        .select_related("department")
+        .order_by(F("is_lead").desc(), "id")
+    )
+
+
+def open_party_actions(
+    parties: Collection[WhistleParty], department_ids: Collection[int]
+) -> frozenset[str]:
+    """Return the steps these departments may take next in the whistle."""
+    answered = any(p.is_lead and p.state == PartyState.ANSWERED for p in parties)
+    found: set[str] = set()
+    for party in parties:
+        if party.department_id not in department_ids:
+            continue
+        if party.state == PartyState.CALLED:
+            found.add("party_accept")
+        elif party.state == PartyState.ACCEPTED:
+            found.add("party_arrive")
+        elif party.state == PartyState.ARRIVED:
+            found.add("party_answer")
+        elif party.state == PartyState.ANSWERED and not party.is_lead and answered:
+            found |= {"party_sign", "party_dissent"}
+    return frozenset(found)

@@ -1,0 +1,349 @@
+"""The page of one case, for all staff, and the steps taken from it.
+
+What lives here: turning requests into one service call and back. What must not: who may do what
+(workflow) and what a step means (services).
+"""
+
+import json
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import (
+    require_GET,
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from core import logging
+from core.errors import CalendarMissing, Conflict, GeshiError, Invalid, NotAllowed
+from core.htmx import render, wants_partial
+from core.ratelimit import client_ip
+from core.working_calendar import WorkingCalendar
+from grids.access import roles
+from grids.models import Role
+from grids.queries import KEEPERS
+from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
+from incidents.models import Category, Incident, Tier
+from incidents.queries import choices, visible_incident
+from incidents.queries.page import CasePage, case_page, open_party_actions
+from incidents.services import contact, routing
+from incidents.views import shown
+from incidents.workflow import (
+    TRANSITIONS,
+    Actor,
+    action_label,
+    available,
+    refusal,
+    state_allows,
+)
+
+STAFF = tuple(role for role in Role.values if role not in KEEPERS)
+# People who only hold these work on a phone.
+PHONE_ROLES = frozenset({Role.UNIT_HEAD, Role.GRID_WORKER, Role.GRID_CHIEF, Role.GRID_GUIDE})
+REVEAL_SECONDS = 60
+
+
+@roles(*STAFF)
+@never_cache
+@require_safe
+def incident(request: HttpRequest, code: str) -> HttpResponse:
+    """Show a case: what it is, whose turn it is, what can be done, and all that happened."""
+    return _respond(request, _found(request, code))
+
+
+@roles(*STAFF)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
+    """Show one step's form, or take the step: 409, 422 and 403 keep what was typed."""
+    if action not in ACTION_FORMS:
+        raise Http404
+    found = _found(request, code)
+    actor = acting(request)
+    if request.method != "POST":
+        return _respond(request, found, opened=action)
+    act = ACTION_FORMS[action]
+    form = act.form(request.POST, incident=found, actor=actor)
+    try:
+        if not form.is_valid():
+            raise _refused(actor, found, action) or Invalid
+        act.verb(incident_id=found.pk, actor=actor, **act.fixed, **form.arguments())
+    except Invalid as error:
+        put_errors(form, error)
+        return _respond(request, found, opened=action, form=form, status=422)
+    except GeshiError as error:
+        if wants_partial(request) and error.status == 403:
+            return JsonResponse({"error": str(error)}, status=403)
+        found = _found(request, code)
+        return _respond(request, found, opened=action, form=form, error=error, status=error.status)
+    return _done(request, found, action)
+
+
+def _refused(actor: Actor, found: Incident, action: str) -> GeshiError | None:
+    """Return why the step is not to be taken at all, however well the form is filled in."""
+    reason = refusal(actor, found, action)
+    if reason is not None:
+        return NotAllowed(reason)
+    if not state_allows(found, action):
+        return Conflict(_("The case has moved on. Please look at it again."))
+    return None
+
+
+def put_errors(form: ActionForm, error: Invalid) -> None:
+    """Put a refusal beside the field it is about."""
+    form.errors  # noqa: B018  full_clean must have run before errors are added
+    told = error.errors or ({} if form.errors else {"": [error.message]})
+    for name, messages in told.items():
+        for message in messages:
+            form.add_error(name if name in form.fields else None, str(message))
+
+
+def _done(request: HttpRequest, found: Incident, action: str) -> HttpResponse:
+    words = _("Done: %(what)s") % {"what": action_label(action)}
+    there = reverse("incident", args=[found.tracking_code])
+    if not wants_partial(request):
+        # A desk that sent the step from its list is where the person wants to be again.
+        return redirect(_own_address(request.POST.get("next", "")) or there)
+    response = _respond(request, _found(request, found.tracking_code))
+    told = {"toast": {"text": words, "level": "success"}, "geshi:changed": True}
+    response.headers["HX-Trigger"] = json.dumps(told)
+    if request.POST.get("shell") != "panel":
+        response.headers["HX-Replace-Url"] = there
+    return response
+
+
+def _own_address(address: str) -> str:
+    """Return an address of this site, else "": nobody is sent elsewhere."""
+    own = address.startswith("/") and not address.startswith(("//", "/\\"))
+    return address if own and "\n" not in address and "\r" not in address else ""
+
+
+@roles(*STAFF)
+@never_cache
+@require_POST
+def incident_reveal(request: HttpRequest, code: str) -> HttpResponse:
+    """Show the reporter's name and phone for a minute, on a stated reason."""
+    found = _found(request, code)
+    reason = request.POST.get("reason", "")
+    try:
+        clear = contact.reveal(incident=found, actor=acting(request), reason=reason)
+    except NotAllowed:
+        raise
+    except GeshiError as error:
+        return _respond_reporter(request, found, {"reveal_error": error.message}, error.status)
+    shown_now = {"clear": {"name": clear.name, "phone": clear.phone}, "seconds": REVEAL_SECONDS}
+    response = _respond_reporter(request, found, shown_now, 200)
+    if not wants_partial(request):
+        there = reverse("incident", args=[found.tracking_code])
+        response.headers["Refresh"] = f"{REVEAL_SECONDS};url={there}"
+    return response
+
+
+def _respond_reporter(
+    request: HttpRequest, found: Incident, more: dict[str, Any], status: int
+) -> HttpResponse:
+    if not wants_partial(request):
+        return _respond(request, found, status=status, more=more)
+    context = {"incident": found, "reporter": shown.reporter(found), "may_reveal": True, **more}
+    return render(
+        request,
+        "incidents/_reporter.html",
+        context,
+        status=422 if more.get("reveal_error") else 200,
+    )
+
+
+@roles(*STAFF)
+@require_GET
+def incident_places(request: HttpRequest, code: str) -> HttpResponse:
+    """Return the three place selects for the town and village just chosen."""
+    form = TriageForm(request.GET, incident=_found(request, code), actor=acting(request))
+    return render(request, "incidents/forms/_places.html", {"form": form})
+
+
+@roles(*STAFF)
+@require_GET
+def incident_preview(request: HttpRequest, code: str) -> HttpResponse:
+    """Return what the routing rules would decide with the category and tier just chosen."""
+    found, wanted = _found(request, code), request.GET.get("category", "")
+    category = Category.objects.filter(pk=wanted if wanted.isdecimal() else 0).first()
+    if category is None:
+        return HttpResponse("")
+    tier = request.GET.get("tier", "")
+    found.category = category
+    found.tier = tier if tier in Tier.values else category.tier
+    whistle = found.tier == Tier.WHISTLE
+    decision = None if whistle else routing.decide(found, record_errors=False)
+    context = {"category": category, "decision": decision, "whistle": whistle}
+    return render(request, "incidents/forms/_preview.html", context)
+
+
+@roles(*STAFF)
+@require_GET
+def incident_near(request: HttpRequest, code: str) -> HttpResponse:
+    """Return open cases this one may repeat, found by words or a code."""
+    rows = choices.near_cases(
+        _found(request, code), request.user, request.scope, query=request.GET.get("q", "")
+    )
+    return render(request, "incidents/forms/_near.html", {"near": rows})
+
+
+@roles(*STAFF)
+@require_GET
+def incident_place(request: HttpRequest, code: str) -> JsonResponse:
+    """Return the case's mark and the outline of its grid for the small map."""
+    found = _found(request, code)
+    areas = [area for area in (found.village, found.grid) if area is not None]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"id": area.pk, "name": area.name, "level": area.level},
+            "geometry": json.loads((area.outline or area.boundary).json),
+        }
+        for area in areas
+        if area.outline or area.boundary
+    ]
+    points = []
+    if found.location:
+        points = [
+            {
+                "id": found.pk,
+                "lat": found.location.y,
+                "lon": found.location.x,
+                "overdue": found.overdue_at is not None,
+                "label": found.summary,
+            }
+        ]
+    return JsonResponse({"type": "FeatureCollection", "features": features, "points": points})
+
+
+def acting(request: HttpRequest) -> Actor:
+    """Return whoever makes the request, with today's scope and the address for the audit."""
+    return Actor.for_user(request.user, scope=request.scope, ip=client_ip(request))
+
+
+def _found(request: HttpRequest, code: str) -> Incident:
+    found = visible_incident(request.user, request.scope, code)
+    logging.case_code.set(found.tracking_code)
+    return found
+
+
+def _respond(
+    request: HttpRequest,
+    found: Incident,
+    *,
+    opened: str = "",
+    form: ActionForm | None = None,
+    error: GeshiError | None = None,
+    status: int = 200,
+    more: dict[str, Any] | None = None,
+) -> HttpResponse:
+    page = case_page(found)
+    actor = acting(request)
+    panel = (request.POST.get("shell") or request.GET.get("shell")) == "panel"
+    context = {
+        **_next_step(request, page, actor, opened, form, error),
+        "shell": "panel" if panel else "page",
+    }
+    if wants_partial(request) and request.method == "GET" and opened:
+        return render(request, "incidents/_next.html", context)
+    context |= _case_context(request, page, actor) | (more or {})
+    if opened and context["form"] is None and error is None:
+        status = 403 if refusal(actor, found, opened) else 409
+    part = "incidents/_panel.html" if panel else "incidents/_case.html"
+    return render(request, "incidents/case.html", context, partial=part, status=status)
+
+
+def _next_step(
+    request: HttpRequest,
+    page: CasePage,
+    actor: Actor,
+    opened: str,
+    form: ActionForm | None,
+    error: GeshiError | None,
+) -> dict[str, Any]:
+    """Return the panel: the step whose form is open, its neighbours and the rest."""
+    found = page.incident
+    open_now = in_order(found, _sensible(page, actor))
+    near = likely_count(found, open_now)
+    chosen = opened or (open_now[0] if near else "")
+    if form is None and chosen in open_now:
+        form = ACTION_FORMS[chosen].form(incident=found, actor=actor, initial=_first_guess(page))
+    if form is not None and form.is_bound and chosen in open_now:
+        # Whoever reads what happened meanwhile may send the same words again.
+        form.data = form.data.copy()
+        form.data["seen"] = str(found.version)
+    return {
+        "incident": found,
+        "waiting": shown.waiting_for(found),
+        "action": chosen,
+        "act": ACTION_FORMS.get(chosen),
+        "action_label": action_label(chosen) if chosen else "",
+        "form": form,
+        "can_send": chosen in open_now,
+        "error": error,
+        "calendar_url": _calendar_url(request, error),
+        "steps_shown": near > 1 or bool(near and chosen not in open_now[:near]),
+        "is_likely": chosen in open_now[:near],
+        "likely": [_choice(name) for name in open_now[:near]],
+        "others": [_choice(name) for name in open_now[near:]],
+        "upload_url": reverse("photos"),
+    }
+
+
+def _sensible(page: CasePage, actor: Actor) -> list[str]:
+    """Return the lawful steps that have something to work on just now."""
+    names = [line.action for line in available(actor, page.incident)]
+    mine = open_party_actions(page.parties, actor.scope.department_ids)
+    pointless = {name for name in names if name.startswith("party_")} - mine
+    if page.extension_waits:
+        pointless.add("request_extension")
+    else:
+        pointless |= {"approve_extension", "refuse_extension"}
+    if not page.notice_waits:
+        pointless.add("reply_supervision")
+    return [name for name in names if name not in pointless]
+
+
+def _first_guess(page: CasePage) -> dict[str, Any]:
+    suggestion = page.suggestion
+    return {"category": suggestion.category_id} if suggestion else {}
+
+
+def _choice(name: str) -> dict[str, Any]:
+    act = ACTION_FORMS[name]
+    label = TRANSITIONS[name].label
+    return {"name": name, "label": label, "icon": act.icon, "danger": act.danger}
+
+
+def _calendar_url(request: HttpRequest, error: GeshiError | None) -> str:
+    may = request.user.has_perm("core.add_calendaryear")
+    if isinstance(error, CalendarMissing) and may and request.user.is_staff:
+        return reverse("admin:core_calendaryear_add")
+    return ""
+
+
+def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[str, Any]:
+    found, now = page.incident, timezone.now()
+    calendar = WorkingCalendar.load()
+    phone = request.scope.roles <= PHONE_ROLES
+    first = page.events[0] if page.events else None
+    return {
+        "base": "base_phone.html" if phone else "base_desk.html",
+        "page": page,
+        "place": shown.place(found),
+        "center": f"{found.location.y:.6f},{found.location.x:.6f}" if found.location else "",
+        "reporter": shown.reporter(found),
+        "may_reveal": contact.may_reveal(actor, found),
+        "clocks": [shown.clock(row, calendar, now) for row in page.clocks],
+        "due": shown.due(found, now),
+        "events": shown.timeline(page.events, found),
+        "photos": [shown.photo(shot.pk) for shot in first.photos.all()] if first else [],
+        "suggestion": shown.suggestion(page),
+    }

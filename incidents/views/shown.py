@@ -1,0 +1,349 @@
+"""Rows turned into what a screen shows: time left, who, what, in the reader's language.
+
+What lives here: words and levels (calm, warn, over, paused, done). What must not: queries.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+
+from core.errors import CalendarMissing
+from core.masking import mask_name, mask_phone
+from core.working_calendar import Unit, WorkingCalendar, seconds_of
+from grids.models import Role
+from incidents.models import (
+    NO_DUE,
+    ActorKind,
+    Event,
+    FoundBy,
+    Incident,
+    Score,
+    Source,
+    Stage,
+    StageClock,
+    State,
+    Tier,
+)
+from incidents.queries.page import CasePage
+from incidents.workflow import LADDER, action_label
+
+# In a list, a deadline this near is amber.
+SOON = timedelta(hours=24)
+# On the page of a case, a clock is amber when this share of its time is left.
+WARN_SHARE = 0.25
+
+_LEVELS = {
+    "overdue": "over",
+    "escalate": "over",
+    "supervise": "over",
+    "verify_fail": "over",
+    "party_dissent": "over",
+    "party_overdue": "over",
+    "exit_emergency": "over",
+    "warn": "warn",
+    "object": "warn",
+    "suspend": "warn",
+    "verify_pass": "done",
+    "conclude": "done",
+    "answer_kept": "done",
+}
+
+
+def number(value: float) -> str:
+    """Return a number with at most one decimal: 3, 1.5."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def span(seconds: float, unit: str = Unit.CALENDAR_DAYS) -> str:
+    """Return a length of time in the unit of its rule, e.g. "1.5 working days" or "40 minutes".
+
+    ``seconds`` are seconds of that unit's own clock (a working day is 24 h).
+    """
+    seconds = abs(seconds)
+    if unit == Unit.WORKING_HOURS and seconds >= 3600:
+        return f"{number(seconds / 3600)} {Unit.WORKING_HOURS.label}"
+    if unit in {Unit.WORKING_DAYS, Unit.CALENDAR_DAYS} and seconds >= 86400:
+        return f"{number(seconds / 86400)} {Unit(unit).label}"
+    if seconds >= 3600:
+        return f"{number(seconds / 3600)} {Unit.CALENDAR_HOURS.label}"
+    return _("%(n)s minutes") % {"n": max(1, round(seconds / 60))}
+
+
+def due(incident: Incident, now: datetime) -> dict[str, Any]:
+    """Return what a list shows of a case's nearest deadline: text, level, due (None: nothing)."""
+    if incident.state == State.SUSPENDED:
+        until = incident.suspended_until
+        return {"text": _("suspended"), "level": "paused", "due": until}
+    if incident.ended_at or incident.due_at >= NO_DUE:
+        return {"text": "", "level": "over" if _late(incident) else "calm", "due": None}
+    left = (incident.due_at - now).total_seconds()
+    level = "over" if left < 0 else "warn" if left < SOON.total_seconds() else "calm"
+    words = _("%(time)s over") if left < 0 else _("%(time)s left")
+    return {"text": words % {"time": span(left)}, "level": level, "due": incident.due_at}
+
+
+def _late(incident: Incident) -> bool:
+    return incident.overdue_at is not None and incident.ended_at is None
+
+
+def list_rows(incidents: Iterable[Incident]) -> list[Incident]:
+    """Give each case of a list its ``due_shown``, ``row_level``, ``place`` and ``url``."""
+    now, rows = timezone.now(), list(incidents)
+    for incident in rows:
+        incident.due_shown = due(incident, now)
+        incident.row_level = "over" if _late(incident) else incident.due_shown["level"]
+        incident.place = place(incident)
+        incident.url = reverse("incident", args=[incident.tracking_code])
+    return rows
+
+
+def place(incident: Incident) -> str:
+    """Return town, village and grid in one line; the joined areas must be loaded."""
+    names = [area.name for area in (incident.town, incident.village, incident.grid) if area]
+    return " · ".join(names) or incident.county.name
+
+
+def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:
+    """Return a clock as title, rule ("4 working hours"), text, level and due."""
+    title = row.name or row.get_stage_display()
+    if row.party_id:
+        title = f"{row.party.department.label} · {title}"
+    shown = {
+        "title": title,
+        "rule": f"{row.amount} {row.get_unit_display()}",
+        "due": row.due_at,
+        "level": "paused",
+    }
+    try:
+        left = _left(row, calendar, now)
+    except CalendarMissing as error:
+        return {**shown, "level": "over", "text": str(error)}
+    if row.due_at is None:
+        return {**shown, "text": _("paused, %(time)s left") % {"time": span(left, row.unit)}}
+    share = left / max(1, seconds_of(row.amount, row.unit))
+    late = row.due_at <= now
+    words = _("%(time)s over") if late else _("%(time)s left")
+    level = "over" if late else "warn" if share <= WARN_SHARE else "calm"
+    return {**shown, "level": level, "text": words % {"time": span(left, row.unit)}}
+
+
+def _left(row: StageClock, calendar: WorkingCalendar, now: datetime) -> int:
+    if row.due_at is None:
+        return row.remaining or 0
+    return calendar.elapsed(now, row.due_at, row.unit)
+
+
+def photo(photo_id: Any) -> dict[str, str]:
+    """Return the address of a photo for parts/photos.html."""
+    return {"url": reverse("file", args=[photo_id])}
+
+
+def reporter(incident: Incident) -> dict[str, Any]:
+    """Return the reporter, masked: name, phone, source, and whether there is more to reveal."""
+    contact = getattr(incident, "contact", None)
+    staff = incident.reporter
+    return {
+        "source": incident.get_source_display(),
+        "staff": str(staff) if staff else "",
+        "name": mask_name(contact.name) if contact else "",
+        "phone": mask_phone(contact.phone) if contact else "",
+        "hidden": bool(contact and (contact.name or contact.phone)),
+    }
+
+
+def timeline(events: Iterable[Event], incident: Incident) -> list[dict[str, Any]]:
+    """Return rows for templates/incidents/_timeline.html, newest first."""
+    return [_event(event, incident) for event in events][::-1]
+
+
+def _event(event: Event, incident: Incident) -> dict[str, Any]:
+    moved = event.to_state and event.to_state != event.from_state
+    return {
+        "seq": event.seq,
+        "at": event.at,
+        "what": action_label(event.action),
+        "who": who(event),
+        "machine": event.actor_kind in {ActorKind.SYSTEM, ActorKind.AI},
+        "state": event.to_state if moved else "",
+        "label": event.get_to_state_display() if moved else "",
+        "level": "done" if moved and event.to_state == State.CLOSED else _LEVELS.get(event.action),
+        "note": event.note,
+        "data": facts(event, incident),
+        "explanation": [_rule(row) for row in event.data.get("explanation") or []],
+        "photos": [photo(shot.pk) for shot in event.photos.all()],
+    }
+
+
+def who(event: Event) -> str:
+    """Return who acted and from where they acted."""
+    if event.actor_id is None:
+        return event.get_actor_kind_display()
+    return f"{event.actor} · {event.actor_place}" if event.actor_place else str(event.actor)
+
+
+def _rule(row: Mapping[str, Any]) -> dict[str, Any]:
+    marks = {"matched": ("check", _("matched")), "error": ("alert-triangle", _("error"))}
+    icon, label = marks.get(row.get("outcome", ""), ("minus", _("passed over")))
+    return {**row, "icon": icon, "label": label}
+
+
+def facts(event: Event, incident: Incident) -> list[tuple[str, str]]:
+    """Return what a step decided as (name, value) pairs; what nobody needs to read is left out."""
+    data = event.data
+    return [
+        (label, text)
+        for key, label, show in _facts_shown()
+        if data.get(key) not in (None, "", []) and (text := show(data, incident))
+    ]
+
+
+def _facts_shown() -> tuple[tuple[str, str, Any], ...]:
+    """Return (key on the row, its label, how to say it) in the order they are shown."""
+    return (
+        ("source", _("Source"), lambda d, i: _choice(Source, d["source"])),
+        ("title", _("Article"), lambda d, i: str(d["title"])),
+        ("found_by", _("Place"), lambda d, i: _choice(FoundBy, d["found_by"])),
+        ("emergency", _("Emergency"), lambda d, i: "、".join(map(str, d["emergency"]))),
+        ("category", _("Category"), lambda d, i: _category(d["category"], i)),
+        ("tier", _("Tier"), lambda d, i: _choice(Tier, d["tier"])),
+        ("stage", _("Deadline"), _deadline),
+        ("department", _("Department"), lambda d, i: str(d["department"])),
+        ("rung", _("Climbed to"), lambda d, i: _rung(d["rung"])),
+        ("notice", _("Notice"), lambda d, i: str(d["notice"])),
+        ("lead", _("Lead"), lambda d, i: "" if isinstance(d["lead"], bool) else str(d["lead"])),
+        ("parties", _("Co-handlers"), lambda d, i: "、".join(map(str, d["parties"]))),
+        ("meet_at", _("Meet at"), lambda d, i: _moment(d["meet_at"])),
+        ("meet_place", _("Meeting place"), lambda d, i: str(d["meet_place"])),
+        ("to", _("Sent to"), lambda d, i: _target(str(d["to"]))),
+        ("number", _("Number"), lambda d, i: str(d["number"])),
+        ("into", _("Merged into"), lambda d, i: str(d["into"])),
+        ("amount", _("More time"), _more_time),
+        ("until", _("Until"), lambda d, i: _moment(d["until"])),
+        ("answer_stands", _("The lead's answer"), _ruling),
+        ("score", _("Rating"), lambda d, i: _choice(Score, d["score"])),
+        ("solved", _("Solved?"), lambda d, i: _("Yes") if d["solved"] else _("No")),
+        ("reopened", _("Opened again"), _reopened),
+    )
+
+
+def _choice(choices: Any, value: str) -> str:
+    return str(choices(value).label) if value in choices.values else str(value)
+
+
+def _category(code: str, incident: Incident) -> str:
+    category = incident.category
+    return category.label if category is not None and category.code == code else str(code)
+
+
+def _moment(text: str) -> str:
+    moment = parse_datetime(str(text))
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M}" if moment else str(text)
+
+
+def _deadline(data: Mapping[str, Any], _incident: Incident) -> str:
+    stage = data.get("name") or _choice(Stage, data["stage"])
+    return f"{stage} · {_moment(data['due_at'])}" if data.get("due_at") else stage
+
+
+def _rung(rung: Any) -> str:
+    if isinstance(rung, int) and 0 <= rung < len(LADDER):
+        return str(Role(LADDER[rung]).label)
+    return str(rung)
+
+
+def _target(name: str) -> str:
+    return _("Mediation") if name == "mediation" else name
+
+
+def _more_time(data: Mapping[str, Any], _incident: Incident) -> str:
+    return f"{data['amount']} {_choice(Unit, data.get('unit', ''))}"
+
+
+def _ruling(data: Mapping[str, Any], _incident: Incident) -> str:
+    return _("stands") if data["answer_stands"] else _("must be given again")
+
+
+def _reopened(data: Mapping[str, Any], _incident: Incident) -> str:
+    words = {
+        "supervised": _("supervised by the county"),
+        "county": _("the command centre"),
+        "town": _("the town"),
+        "village": _("the village"),
+        "grid": _("the grid"),
+    }
+    return words.get(data["reopened"], str(data["reopened"]))
+
+
+def suggestion(page: CasePage) -> dict[str, Any] | None:
+    """Return what the AI thought and why it did, or did not, act; None when it had no say."""
+    told = next((e for e in reversed(page.events) if e.action == "suggest"), None)
+    row = page.suggestion
+    if told is None and row is None:
+        return None
+    data = told.data if told else {}
+    return {
+        "category": row.category.label if row and row.category else "",
+        "percent": round(row.confidence * 100) if row and row.confidence else None,
+        "asked": round(data["threshold"] * 100) if data.get("threshold") else None,
+        "words": row.words if row else [],
+        "others": [
+            {"name": page.names.get(code, code), "percent": round(share * 100)}
+            for code, share in (row.alternatives if row else [])[:3]
+        ],
+        "version": row.model_version if row else None,
+        "outcome": row.get_outcome_display() if row else "",
+        "article": row.article if row else None,
+        "why": _why(data),
+        "twins": data.get("twins") or [],
+    }
+
+
+def _why(data: Mapping[str, Any]) -> str:
+    """Return in one sentence what the AI did or why it left the case to a person."""
+    sentences = {
+        "answer": _("A question with an article that fits: answered."),
+        "dispatch": _("Sure enough, and the county lets AI dispatch this item: dispatched."),
+        "emergency": _("Words of a possible emergency: a person must decide at once."),
+        "no_model": _("No trained model is in force."),
+        "unknown": _("The item is not in the catalogue any more."),
+        "road": _("This item has a road of its own: a person sends it there."),
+        "unsure": _("Not sure enough to act alone: only a suggestion."),
+        "not_allowed": _("The county does not let AI dispatch this item: only a suggestion."),
+        "no_place": _("The place is not known yet: only a suggestion."),
+        "calendar_missing": _(
+            "The working calendar of a year is missing, so no deadline can be set."
+        ),
+        "error": _("The triage stopped with an error; a person must look."),
+    }
+    return sentences.get(data.get("path", ""), "")
+
+
+def waiting_for(incident: Incident) -> str:
+    """Return in one sentence whose turn it is."""
+    owner = incident.owner
+    name = getattr(owner, "label", "") or (owner.name if owner else "")
+    sentences = {
+        State.REPORTED: _("Waiting for triage."),
+        State.PENDING: _("Waiting to be dispatched."),
+        State.DISPATCHED: _("Waiting for %(owner)s to accept."),
+        State.OBJECTED: _("Waiting for the command centre to decide on the objection."),
+        State.ACCEPTED: _("%(owner)s has accepted and is on the way."),
+        State.ARRIVED: _("%(owner)s is handling it."),
+        State.WHISTLED: _("Waiting for the called departments."),
+        State.RULING: _("Waiting for the command centre to rule."),
+        State.RESPONDED: _("Waiting for somebody else to check the result."),
+        State.CALLBACK: _("Waiting for the reporter's rating."),
+        State.ANSWERED: _("Answered; the reporter may say it is not solved."),
+        State.SUSPENDED: _("Suspended until %(until)s."),
+        State.SUPERVISED: _("Waiting for the command centre: opened again too often."),
+    }
+    until = incident.suspended_until
+    return sentences.get(incident.state, "") % {
+        "owner": name,
+        "until": f"{timezone.localtime(until):%Y-%m-%d %H:%M}" if until else "",
+    }

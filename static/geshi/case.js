@@ -1,0 +1,67 @@
+// The page of one case: filter a long select, choose a repeat, hide the reporter again.
+
+// ---------- select[data-filter]: words above it narrow the options
+function filterSelect(select) {
+  if (select.dataset.ready) return;
+  select.dataset.ready = "1";
+  const all = [...select.children].map((node) => node.cloneNode(true));
+  const box = document.createElement("input");
+  box.type = "search";
+  box.className = "g-input c-filter";
+  box.placeholder = document.querySelector("[data-text-filter]")?.dataset.textFilter || "";
+  box.setAttribute("aria-label", box.placeholder);
+  box.autocomplete = "off";
+  select.before(box);
+  box.addEventListener("input", () => {
+    const words = box.value.trim().toLowerCase();
+    const chosen = select.value;
+    const fits = (option) => option.textContent.toLowerCase().includes(words);
+    const nodes = all.map((node) => {
+      const copy = node.cloneNode(true);
+      if (!words) return copy;
+      if (copy.tagName === "OPTION") return !copy.value || fits(copy) ? copy : null;
+      if (copy.label.toLowerCase().includes(words)) return copy;
+      [...copy.children].forEach((option) => { if (!fits(option)) option.remove(); });
+      return copy.children.length ? copy : null;
+    }).filter(Boolean);
+    select.replaceChildren(...nodes);
+    const options = [...select.options].filter((option) => option.value);
+    if ([...select.options].some((option) => option.value === chosen)) select.value = chosen;
+    if (words && options.length && !options.some((option) => option.value === select.value)) select.value = options[0].value;
+    if (select.value !== chosen) select.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  // The words typed here are no field of the form.
+  box.addEventListener("change", (event) => event.stopPropagation());
+}
+
+// ---------- a button that fills a field: choosing the case this one repeats
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-fill]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.fill);
+  if (!field) return;
+  field.value = button.dataset.value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  button.parentElement.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+  button.classList.add("chosen");
+});
+
+// ---------- name and phone go away after the time the server said
+function expire(box) {
+  if (box.dataset.ready) return;
+  box.dataset.ready = "1";
+  setTimeout(() => {
+    box.querySelectorAll("[data-clear]").forEach((node) => node.remove());
+    box.querySelectorAll("[data-masked]").forEach((node) => { node.hidden = false; });
+  }, Number(box.dataset.expires) * 1000);
+}
+
+function start(root) {
+  root.querySelectorAll("select[data-filter]").forEach(filterSelect);
+  root.querySelectorAll("[data-reporter][data-expires]").forEach(expire);
+}
+start(document);
+document.body.addEventListener("htmx:load", (event) => {
+  start(event.detail.elt.parentElement || document);
+  event.detail.elt.querySelector?.("[data-focus]")?.focus();
+});
