@@ -3,22 +3,36 @@
 What must not live here: anything that changes a row, and how it looks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.db import DatabaseError
-from django.db.models import Min
+from django.db.models import Count, Min
+from django.db.models.functions import Left
 
 from core.models import Heartbeat, OutboxMessage, Timer
+from core.queries import missing_calendar_years
+from grids.models import Area, Level
+from grids.queries import Scope
+from incidents.models import ENDED, Event, Incident, State
+from incidents.queries import figures
+from incidents.queries.queue import catalogue_names, within
 
 # Beat ticks every 5 s and a worker shows itself as often; four missed are one too many.
 DEAD_AFTER = timedelta(seconds=20)
 # A timer or message later than this is not waiting its turn, it is stuck.
 STUCK_AFTER = timedelta(seconds=60)
 REDIS_TIMEOUT = 2
-_SENT = ("delivered", "dead")
+# A board shows no more of the past than this, and looks for it no further back than that.
+FEED_LENGTH, FEED_REACH = 30, 5000
+# Rates are of the last days, trends compare one week with the week before.
+RATE_DAYS, WEEK = 30, 7
+BOARD_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -91,3 +105,175 @@ def _age(at: datetime | None, now: datetime) -> float | None:
 
 def _late(due: datetime | None, now: datetime) -> float | None:
     return None if due is None or due > now else round((now - due).total_seconds(), 1)
+
+
+# The board of the command centre.
+
+
+@dataclass(frozen=True)
+class Today:
+    """The figures on top of the board; rates are shares 0–1 or None where nothing was counted."""
+
+    reported: int
+    closed: int
+    open: int
+    overdue: int
+    whistles: int
+    reopened: int
+    on_time: float | None
+    satisfied: float | None
+
+
+def today_figures(areas: Iterable[Area], day: date) -> Today:
+    """Return the figures of ``day`` and the rates of the 30 days that end with it (4 queries)."""
+    held = list(areas)
+    now = figures.day_figures(held, day, day)
+    month = figures.day_figures(held, day - timedelta(days=RATE_DAYS - 1), day)
+    states = figures.state_counts(held)
+    overdue = figures.open_overdue(held)
+    return Today(
+        reported=now.get("reported", 0),
+        closed=now.get("closed", 0),
+        open=sum(n for state, n in states.items() if state not in ENDED),
+        overdue=overdue,
+        whistles=states[State.WHISTLED] + states[State.RULING],
+        reopened=now.get("reopened", 0),
+        on_time=figures.on_time_rate(month, overdue),
+        satisfied=figures.satisfied_rate(month),
+    )
+
+
+@dataclass(frozen=True)
+class Load:
+    """What somebody has in hand now: open cases and those past a deadline."""
+
+    pk: int
+    name: str
+    open: int
+    overdue: int
+
+
+def slow_departments(scope: Scope) -> list[Load]:
+    """Return departments with open cases, most overdue first (≤ 3 queries, ≤ 10 s old)."""
+    names = catalogue_names()["departments"]
+    return _loads("owner_department_id", names, scope)
+
+
+def slow_towns(scope: Scope) -> list[Load]:
+    """Return towns with open cases, most overdue first (≤ 2 queries, ≤ 10 s old)."""
+    return _loads("town_id", _town_names(scope), scope)
+
+
+def _loads(key: str, names: dict[int, str], scope: Scope) -> list[Load]:
+    def read() -> list[tuple[int, int, int]]:
+        rows = Incident.objects.open().filter(within(scope)).exclude(state=State.SUSPENDED)
+        counted = rows.order_by().values_list(key).annotate(Count("pk"), Count("overdue_at"))
+        return list(counted)
+
+    held = "-".join(str(area.pk) for area in scope.areas)
+    rows = cache.get_or_set(f"board:{key}:{held}", read, BOARD_KEPT)
+    loads = [Load(pk, names[pk], n, late) for pk, n, late in rows if pk in names]
+    return sorted(loads, key=lambda load: (-load.overdue, -load.open, load.pk))
+
+
+@dataclass(frozen=True)
+class Trend:
+    """Trouble of a town in the last seven days beside the seven before."""
+
+    pk: int
+    name: str
+    this_week: int
+    last_week: int
+
+    @property
+    def more(self) -> int:
+        """By how much it grew."""
+        return self.this_week - self.last_week
+
+
+# What tells that a town gets worse: deadlines missed, work sent back, cases opened again.
+TROUBLE = ("overdue", "rework", "reopened")
+
+
+def worse_towns(scope: Scope, day: date) -> list[Trend]:
+    """Return towns with more trouble in the week ending with ``day``, worst first (3 queries)."""
+    before = day - timedelta(days=WEEK)
+    first = day - timedelta(days=WEEK - 1)
+    last = figures.by_town(scope.areas, first, day, metrics=TROUBLE)
+    earlier = figures.by_town(
+        scope.areas, before - timedelta(days=WEEK - 1), before, metrics=TROUBLE
+    )
+    trends = [
+        Trend(pk, name, sum(last.get(pk, {}).values()), sum(earlier.get(pk, {}).values()))
+        for pk, name in _town_names(scope).items()
+    ]
+    return sorted((t for t in trends if t.more > 0), key=lambda trend: (-trend.more, trend.pk))
+
+
+def _town_names(scope: Scope) -> dict[int, str]:
+    rows = Area.objects.open().inside(*scope.areas).filter(level=Level.TOWN)
+    return dict(rows.order_by().values_list("pk", "name"))
+
+
+def last_event_id() -> int:
+    """Return the newest row of any timeline: the board's version (1 query, index only)."""
+    return Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str, Any]]:
+    """Return what happened in scope after the row ``after``, newest first (2 queries).
+
+    Rows: id, at, action, actor_kind, actor_place, to_state, code, head, place. At most 30, and
+    none further back than 5,000 rows of the whole county before ``newest``.
+    """
+    rows = (
+        Event.objects.filter(within(scope, "incident__"), pk__gt=max(after, newest - FEED_REACH))
+        .order_by("-pk")
+        .annotate(head=Left("incident__text", 60))
+        .values(
+            "id", "at", "action", "actor_kind", "actor_place", "to_state", "from_state", "head",
+            "incident__tracking_code", "incident__town_id", "incident__village_id",
+        )[:FEED_LENGTH]
+    )  # fmt: skip
+    found = list(rows)
+    ids = {row[f"incident__{level}_id"] for row in found for level in ("town", "village")}
+    names = dict(Area.objects.filter(pk__in=ids - {None}).order_by().values_list("pk", "name"))
+    for row in found:
+        row["code"] = row["incident__tracking_code"]
+        lineage = (row["incident__town_id"], row["incident__village_id"])
+        row["place"] = " · ".join(names[pk] for pk in lineage if pk)
+    return found
+
+
+def place_options(scope: Scope, chosen: Area | None) -> dict[str, list[tuple[int, str, bool]]]:
+    """Return {level: [(id, name, chosen)]} for choosing a place step by step (1 query).
+
+    Towns of the scope; villages of the town chosen; grids of the village chosen.
+    """
+    step = Area.steplen
+    path = chosen.path if chosen else ""
+    root = next((len(area.path) for area in scope.areas if area.level == Level.COUNTY), 0)
+    rows = Area.objects.open().inside(*scope.areas)
+    wanted = rows.filter(level=Level.TOWN)
+    if root:
+        town, village = path[: root + step], path[: root + 2 * step]
+        if len(town) == root + step:
+            wanted |= rows.filter(level=Level.VILLAGE, path__startswith=town)
+        if len(village) == root + 2 * step:
+            wanted |= rows.filter(level=Level.GRID, path__startswith=village)
+    found: dict[str, list[tuple[int, str, bool]]] = {
+        Level.TOWN: [],
+        Level.VILLAGE: [],
+        Level.GRID: [],
+    }
+    for pk, name, level, own in wanted.values_list("pk", "name", "level", "path"):
+        found[level].append((pk, name, bool(path) and path.startswith(own)))
+    return found
+
+
+def house_warnings(now: datetime) -> tuple[list[int], list[str]]:
+    """Return the calendar years missing and the processes dead (2 queries, ≤ 10 s old)."""
+    found: tuple[list[int], list[str]] = cache.get_or_set(
+        "board:warnings", lambda: (missing_calendar_years(now), dead_processes(now)), BOARD_KEPT
+    )
+    return found

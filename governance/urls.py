@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from governance.views import health, map
+from governance.views import command, health, map
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
+    path("command/", command.command, name="command"),
+    path("command/queue/", command.queue, name="command_queue"),
+    path("command/feed/", command.feed, name="command_feed"),
+    path("command/figures/", command.figures, name="command_figures"),
     path("map/areas/", map.areas, name="map_areas"),
     path("map/points/", map.points, name="map_points"),
+    path("api/v1/", include("governance.api.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("grids.urls")),  # before admin/, whose login page it replaces
     path("admin/", admin.site.urls),

@@ -66,7 +66,7 @@ def points(request: HttpRequest) -> HttpResponse:
     box = maps.read_box(params.pop("bbox", ""), params.pop("zoom", ""))
     scope = request.scope  # type: ignore[attr-defined]
     filters = read_filters(params, scope=scope)
-    found = maps.points(box, user=request.user, scope=scope, filters=filters)
+    found = maps.points(box, scope=scope, filters=filters)
     body = {
         "points": [
             {

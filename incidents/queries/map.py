@@ -11,15 +11,15 @@ from typing import Any
 from django.contrib.gis.db.models.functions import AsGeoJSON
 from django.contrib.gis.geos import Polygon
 from django.core.cache import cache
-from django.db.models import Avg, Count, F, FloatField, Func, Max, Q
+from django.db.models import Avg, Count, F, FloatField, Func, Max
 from django.db.models.functions import Floor, Left
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
-from grids.models import Area, Level, User
+from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import Incident
-from incidents.queries.queue import SUMMARY_LENGTH, QueueFilters, matching
+from incidents.queries.queue import SUMMARY_LENGTH, QueueFilters, matching, within
 
 # Below the first zoom towns are drawn, below the second villages, then grids.
 VILLAGES_FROM, GRIDS_FROM = 12, 14
@@ -102,13 +102,12 @@ def outlines(box: Box, *, level: str = "") -> list[tuple[int, str, str, str]]:
 
 def counts_in(area_ids: list[int], level: str, scope: Scope) -> dict[int, tuple[int, int]]:
     """Return {area id: (open, overdue)} of what ``scope`` sees there (1 query, ≤ 5 s old)."""
-    reach = _reach(scope)
-    if reach is None or not area_ids:
+    if not area_ids:
         return {}
     key = f"{level}_id"
 
     def read() -> dict[int, tuple[int, int]]:
-        rows = Incident.objects.open().filter(reach)
+        rows = Incident.objects.open().filter(within(scope))
         # All towns are asked for at once and shared by all boards; others only in the box.
         if level != Level.TOWN:
             rows = rows.filter(**{f"{key}__in": area_ids})
@@ -131,17 +130,14 @@ class Points:
     clusters: list[dict[str, Any]]
 
 
-def points(box: Box, *, user: User, scope: Scope, filters: QueueFilters) -> Points:
+def points(box: Box, *, scope: Scope, filters: QueueFilters) -> Points:
     """Return the open cases of the scope in a box that match ``filters`` (≤ 2 queries).
 
     Far away, cases in one square of 64 pixels make a cluster {lat, lon, count, overdue}.
     """
-    reach = _reach(scope)
-    if reach is None:
-        return Points([], [])
     rows = (
         Incident.objects.open()
-        .filter(reach, matching(filters), location__bboverlaps=box.polygon)
+        .filter(within(scope), matching(filters), location__bboverlaps=box.polygon)
         .annotate(lon=_coordinate("ST_X"), lat=_coordinate("ST_Y"))
     )
     if filters.area:
@@ -191,18 +187,3 @@ def _cluster(cell: Mapping[str, Any]) -> dict[str, Any]:
 
 def _coordinate(function: str) -> Func:
     return Func(F("location"), function=function, output_field=FloatField())
-
-
-def _reach(scope: Scope) -> Q | None:
-    """Return the scope as equalities of one query; None when it opens nothing."""
-    reach = Q()
-    for area in scope.areas:
-        reach |= Q(**{f"{area.level}_id": area.pk})
-    if scope.department_ids:
-        reach |= Q(owner_department_id__in=scope.department_ids)
-        reach |= Q(
-            pk__in=Incident.objects.open()
-            .filter(whistles__parties__department_id__in=scope.department_ids)
-            .values("pk")
-        )
-    return reach or None

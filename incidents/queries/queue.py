@@ -190,17 +190,32 @@ def waiting_counts(scope: Scope) -> dict[str, int]:
     """
     if not scope.areas:
         return dict.fromkeys([*WAITING, "open"], 0)
+    reach = within(Scope(tuple(p for p in scope.postings if p.area_id)))
     key = "queue:waiting:" + "-".join(str(area.pk) for area in scope.areas)
 
     def read() -> dict[str, int]:
-        reach = Q()
-        for area in scope.areas:
-            reach |= Q(**{f"{area.level}_id": area.pk})
         counts = {name: Count("pk", filter=condition) for name, (_l, condition) in WAITING.items()}
         return Incident.objects.open().filter(reach).aggregate(open=Count("pk"), **counts)
 
     found: dict[str, int] = cache.get_or_set(key, read, COUNTS_KEPT)
     return found
+
+
+def within(scope: Scope, prefix: str = "") -> Q:
+    """Return the scope as one condition on cases, or on rows that reach theirs by ``prefix``.
+
+    For counting and maps; lists read :meth:`IncidentQuerySet.branches` instead.
+    """
+    reach = Q(pk__in=[])
+    for area in scope.areas:
+        reach |= Q(**{f"{prefix}{area.level}_id": area.pk})
+    if scope.department_ids:
+        reach |= Q(**{f"{prefix}owner_department_id__in": scope.department_ids})
+        called = Incident.objects.filter(
+            whistles__parties__department_id__in=scope.department_ids
+        ).values("pk")
+        reach |= Q(**{f"{prefix}pk__in": called})
+    return reach
 
 
 def code_of(text: str, *, user: User, scope: Scope) -> str | None:
@@ -215,7 +230,7 @@ def code_of(text: str, *, user: User, scope: Scope) -> str | None:
 _COLUMNS = (
     "tracking_code", "state", "urgency", "source", "tier", "county_id", "town_id", "village_id",
     "grid_id", "category_id", "owner_department_id", "owner_area_id", "round", "suspended_until",
-    "reported_at", "ended_at", "due_at", "overdue_at",
+    "location", "reported_at", "ended_at", "due_at", "overdue_at",
 )  # fmt: skip
 
 
