@@ -27,6 +27,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
 
 FORMAT = 1
 MAX_FEATURES = 60_000
@@ -283,7 +284,8 @@ def _fit(
 ) -> tuple[TfidfVectorizer, NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
     vectoriser = _vectoriser(min_df=2 if len(texts) >= MANY else 1, max_features=MAX_FEATURES)
     rows = vectoriser.fit_transform(texts)
-    svm = LinearSVC(C=2, random_state=seed).fit(rows, truth)
+    with threadpool_limits(1):  # many threads on small vectors only wait for each other
+        svm = LinearSVC(C=2, random_state=seed).fit(rows, truth)
     weights, intercepts = svm.coef_, svm.intercept_
     if len(svm.classes_) == 2:
         weights, intercepts = np.vstack([-weights, weights]), np.r_[-intercepts, intercepts]
@@ -352,7 +354,8 @@ def _fit_curve(leads: NDArray[Any], right: NDArray[Any]) -> tuple[float, float]:
     that few or flawless texts still give a rising curve.
     """
     leads = np.r_[leads, 0.0, max(2.0, leads.max(initial=0.0))].reshape(-1, 1)
-    curve = LogisticRegression(C=100).fit(leads, np.r_[right, False, True])
+    with threadpool_limits(1):
+        curve = LogisticRegression(C=100).fit(leads, np.r_[right, False, True])
     return max(float(curve.coef_[0, 0]), 0.1), float(curve.intercept_[0])
 
 
