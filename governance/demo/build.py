@@ -1,0 +1,113 @@
+"""Writing the demo county into an empty database, in bulk and with progress.
+
+What must not live here: what the county is like (territory, people, stories).
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import islice
+
+from django.db import transaction
+from django.utils import timezone
+
+from core.errors import Invalid
+from core.models import CalendarYear
+from core.services.calendar import import_year
+from core.services.timers import set_timers
+from governance.demo import stories
+from governance.demo.disputes import build_disputes
+from governance.demo.people import build_people
+from governance.demo.story import Story
+from governance.demo.territory import build_territory
+from grids.models import Area
+from incidents.models import (
+    CallBack,
+    Event,
+    Extension,
+    Incident,
+    ReporterContact,
+    StageClock,
+    Suggestion,
+    SupervisionNotice,
+    Whistle,
+    WhistleParty,
+)
+from incidents.services import figures
+from incidents.services.catalogue import load_catalogue
+
+BATCH = 500
+DISPUTES = 1091
+# label, how many are expected → a function that is told how many more are done
+Phase = Callable[[str, int], Callable[[int], object]]
+
+
+def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.COUNT) -> Area:
+    """Build the whole county in one transaction. Raises Invalid unless the database is empty.
+
+    ``shape`` are sizes for a smaller county (tests); None is the true size.
+    """
+    if Area.objects.exists():
+        raise Invalid("The database already holds areas; the demo county needs an empty one.")
+    with transaction.atomic():
+        _calendar()
+        county = build_territory(shape=shape or {}, progress=phase("Areas and boundaries", 8794))
+        phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
+        people = build_people(county, progress=phase("People and postings", 6000))
+        setting = stories.Setting(county, people, timezone.now(), incidents)
+        _write_stories(stories.tell(setting), phase("Incidents", incidents))
+        phase("Figures", 1)(_figures())
+        share = incidents / stories.COUNT
+        build_disputes(
+            county=county,
+            count=max(round(DISPUTES * share), 20),
+            progress=phase("Disputes", max(round(DISPUTES * share), 20)),
+        )
+    return county
+
+
+def _calendar() -> None:
+    """Import the years the stories touch; the coming year is left to be imported for real."""
+    now = timezone.localtime()
+    for year in sorted({(now - timedelta(days=400)).year, now.year}):
+        if CalendarYear.objects.filter(year=year).exists():
+            continue
+        try:
+            import_year(year=year)
+        except Invalid:
+            import_year(year=year, source=[])
+
+
+def _loaded(county: Area) -> int:
+    load_catalogue(county=county)
+    return 1
+
+
+def _figures() -> int:
+    figures.rebuild()
+    return 1
+
+
+def _write_stories(
+    told: Iterable[tuple[Story, ReporterContact | None]], progress: Callable[[int], object]
+) -> None:
+    told = iter(told)
+    while batch := list(islice(told, BATCH)):
+        lives = [story for story, _contact in batch]
+        Incident.objects.bulk_create([story.incident for story in lives])
+        ReporterContact.objects.bulk_create(
+            [contact for _story, contact in batch if contact is not None]
+        )
+        Event.objects.bulk_create(_all(lives, "events"), batch_size=2000)
+        Whistle.objects.bulk_create(_all(lives, "whistles"))
+        WhistleParty.objects.bulk_create(_all(lives, "parties"))
+        StageClock.objects.bulk_create(_all(lives, "clocks"), batch_size=2000)
+        SupervisionNotice.objects.bulk_create(_all(lives, "notices"))
+        Extension.objects.bulk_create(_all(lives, "extensions"))
+        CallBack.objects.bulk_create(_all(lives, "callbacks"))
+        Suggestion.objects.bulk_create(_all(lives, "suggestions"))
+        set_timers(spec for story in lives for spec in story.timers())
+        progress(len(batch))
+
+
+def _all(lives: list[Story], name: str) -> list:
+    return [row for story in lives for row in getattr(story, name)]

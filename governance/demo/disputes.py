@@ -1,0 +1,2 @@
+def build_disputes(**k):
+    return None

@@ -1,0 +1,42 @@
+"""``manage.py demo_county``: an invented county at true size, to look at and to try things on."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from core.errors import GeshiError
+from governance.demo import stories
+from governance.demo.build import build
+from grids.queries import demo_accounts
+
+
+class Command(BaseCommand):
+    help = "Fill an empty database with an invented county at true size, and show its accounts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--incidents", type=int, default=stories.COUNT)
+
+    def handle(self, *args: Any, incidents: int, **options: Any) -> None:
+        bars: list[tqdm] = []
+
+        def phase(label: str, total: int) -> Any:
+            for bar in bars:
+                bar.close()
+            bars.append(tqdm(desc=label, total=total, file=self.stderr, unit=""))
+            return bars[-1].update
+
+        try:
+            build(phase=phase, incidents=incidents)
+        except GeshiError as error:
+            raise CommandError(str(error)) from error
+        finally:
+            for bar in bars:
+                bar.close()
+        for posting in demo_accounts():
+            self.stdout.write(
+                f"{posting.user.username:12} {posting.get_role_display()}  {posting.place}"
+            )
+        self.stdout.write(f"password: {settings.DEMO_PASSWORD}")
