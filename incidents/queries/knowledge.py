@@ -67,7 +67,7 @@ def _score(
     held = sum(
         w * (TITLE_WEIGHT if term in title else 1) for term, w in weight.items() if term in words
     )
-    share = min(held / whole, 1.0)
+    share = held / (whole * TITLE_WEIGHT)
     keywords = sum(normalise(keyword) in text for keyword in article.keywords)
     score = (1 - KEYWORD_SHARE) * share + KEYWORD_SHARE * (1 - 0.5**keywords)
     if category is not None and article.category_id not in {None, category.pk}:

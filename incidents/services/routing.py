@@ -6,10 +6,12 @@ A rule that errors is skipped, and both the timeline and the rule itself show it
 from dataclasses import dataclass, field
 from datetime import datetime, time
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from grids.models import Area, Department, Level
+from core.services import audit
+from grids.models import Area, Department, Level, User
 from incidents.models import Incident, OwnerKind, RoutingRule
 from incidents.services.step import background_row
 from incidents.workflow import SYSTEM
@@ -141,3 +143,29 @@ def explain(incident: Incident, decision: Decision) -> None:
     ) as case:
         case.data = {"explanation": decision.explanation}
         case.tell_command("to_dispatch")
+
+
+def move_rule(*, rule_id: int, up: bool, actor: User) -> None:
+    """Swap a rule with its neighbour above or below; at the end of the table nothing happens."""
+    with transaction.atomic():
+        rules = list(RoutingRule.objects.select_for_update().order_by("position"))
+        at = next(n for n, rule in enumerate(rules) if rule.pk == rule_id)
+        other = at - 1 if up else at + 1
+        if not 0 <= other < len(rules):
+            return
+        mine, theirs = rules[at], rules[other]
+        # Positions are unique at every moment: step aside, let the neighbour in, take its place.
+        aside = rules[-1].position + 1
+        for rule, position in (
+            (mine, aside),
+            (theirs, mine.position),
+            (mine, theirs.position),
+        ):
+            RoutingRule.objects.filter(pk=rule.pk).update(position=position)
+        audit.record(
+            actor=actor,
+            action="routing_rule.move",
+            subject_type="routing_rule",
+            subject_id=rule_id,
+            data={"from": mine.position, "to": theirs.position},
+        )

@@ -40,7 +40,7 @@ from incidents.workflow import AI
 logger = getLogger(__name__)
 
 # An article answers a question by itself from this score.
-ANSWER_FROM = 0.6
+ANSWER_FROM = 0.55
 # Reports of one item this close in space and time may be the same matter.
 TWIN_METRES = 150
 TWIN_HOURS = 72

@@ -1,0 +1,167 @@
+"""Reading the figures: rolled-up counts by day and place, and the rates made of them.
+
+What lives here: sums over figures and deltas not folded yet, always in one statement so that
+a fold in between is seen whole or not at all; and each rate with its formula. What must not:
+how figures come about (services/step.py, services/figures.py).
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+from django.db import connection
+from django.db.models import Q
+
+from grids.models import Area, Level
+from incidents.models import Incident, State
+from incidents.models.figures import GAUGE_DAY
+
+# The version that reports name, so that a figure can be explained later.
+FORMULAS = "2026-1"
+BASIC_WEIGHT = 0.9
+
+_SUM = """
+    SELECT {keys}, sum(n)::bigint FROM (
+        SELECT county_id, town_id, day, metric, n FROM incidents_figure WHERE {where}
+        UNION ALL
+        SELECT county_id, town_id, day, metric, n FROM incidents_figuredelta WHERE {where}
+    ) AS figures GROUP BY {keys}
+"""
+
+
+def day_figures(
+    areas: Iterable[Area], first: date, last: date, *, metrics: Collection[str] | None = None
+) -> dict[str, int]:
+    """Return metric → count over the days ``first`` to ``last``, both included (1 query).
+
+    ``areas`` are counties or towns; other levels hold no figures and count nothing. A metric
+    nothing was counted for is missing.
+    """
+    rows = _sums("metric", areas, first, last, metrics)
+    return {metric: n for metric, n in rows if n}
+
+
+def by_town(
+    areas: Iterable[Area], first: date, last: date, *, metrics: Collection[str] | None = None
+) -> dict[int | None, dict[str, int]]:
+    """Return town id → metric → count; None stands for cases without a town yet (1 query)."""
+    towns: dict[int | None, dict[str, int]] = defaultdict(dict)
+    for town_id, metric, n in _sums("town_id, metric", areas, first, last, metrics):
+        if n:
+            towns[town_id][metric] = n
+    return dict(towns)
+
+
+def series(
+    metrics: Sequence[str], areas: Iterable[Area], first: date, last: date
+) -> dict[str, list[int]]:
+    """Return metric → one count per day from ``first`` to ``last``, zeros included (1 query)."""
+    days = {first + timedelta(days=n): n for n in range((last - first).days + 1)}
+    lines = {metric: [0] * len(days) for metric in metrics}
+    for day, metric, n in _sums("day, metric", areas, first, last, metrics):
+        lines[metric][days[day]] = n
+    return lines
+
+
+def state_counts(areas: Iterable[Area]) -> dict[str, int]:
+    """Return how many cases stand in each state now; every state is there (1 query)."""
+    found = day_figures(areas, GAUGE_DAY, GAUGE_DAY)
+    return {state: found.get(f"state:{state}", 0) for state in State.values}
+
+
+def open_overdue(areas: Iterable[Area]) -> int:
+    """Return how many open cases are past a deadline; suspended ones do not count (1 query)."""
+    reach = Q(pk__in=[])
+    for area in areas:
+        if area.level in {Level.COUNTY, Level.TOWN}:
+            reach |= Q(**{f"{area.level}_id": area.pk})
+    return Incident.objects.overdue().filter(reach).exclude(state=State.SUSPENDED).count()
+
+
+def _sums(
+    keys: str,
+    areas: Iterable[Area],
+    first: date,
+    last: date,
+    metrics: Collection[str] | None,
+) -> list[tuple]:
+    held = list(areas)
+    counties = [area.pk for area in held if area.level == Level.COUNTY]
+    towns = [area.pk for area in held if area.level == Level.TOWN]
+    if not counties and not towns:
+        return []
+    where = "day BETWEEN %(first)s AND %(last)s AND (county_id = ANY(%(counties)s)"
+    where += " OR town_id = ANY(%(towns)s))"
+    if metrics is not None:
+        where += " AND metric = ANY(%(metrics)s)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # Only the constants above stand in the text; every value is a parameter.
+            _SUM.format(keys=keys, where=where),
+            {
+                "first": first,
+                "last": last,
+                "counties": counties,
+                "towns": towns,
+                "metrics": list(metrics or []),
+            },
+        )
+        return cursor.fetchall()
+
+
+# Rates. Each takes the counts of a period and returns a share 0–1, or None: no data.
+
+
+def closure_rate(counts: Mapping[str, int], overdue_now: int) -> float | None:
+    """结案率 = closed ÷ (closed + open and overdue now). Suspended cases are in neither."""
+    closed = counts.get("closed", 0)
+    return _share(closed, closed + overdue_now)
+
+
+def on_time_rate(counts: Mapping[str, int], overdue_now: int) -> float | None:
+    """按期结案率 = closed in time ÷ (closed + open and overdue now), without suspended cases."""
+    return _share(counts.get("closed:in_time", 0), counts.get("closed", 0) + overdue_now)
+
+
+def response_rate(counts: Mapping[str, int]) -> float | None:
+    """响应率 = accepted in time ÷ accepted."""
+    kept = counts.get("accept:in_time", 0)
+    return _share(kept, kept + counts.get("accept:late", 0))
+
+
+def solved_rate(counts: Mapping[str, int]) -> float | None:
+    """解决率 = rated as solved ÷ valid call-backs. No answer is no call-back."""
+    return _share(counts.get("rated:solved", 0), counts.get("rated", 0))
+
+
+def satisfied_rate(counts: Mapping[str, int]) -> float | None:
+    """满意率 = (satisfied + 0.9 × basically satisfied) ÷ valid call-backs."""
+    good = counts.get("rated:satisfied", 0) + BASIC_WEIGHT * counts.get("rated:basic", 0)
+    return _share(good, counts.get("rated", 0))
+
+
+def three_rates_score(counts: Mapping[str, int]) -> float | None:
+    """三率 = 0.1 response + 0.5 solved + 0.4 satisfied; None while any of them has no data."""
+    response, solved, satisfied = (
+        response_rate(counts),
+        solved_rate(counts),
+        satisfied_rate(counts),
+    )
+    if response is None or solved is None or satisfied is None:
+        return None
+    return 0.1 * response + 0.5 * solved + 0.4 * satisfied
+
+
+def rework_rate(counts: Mapping[str, int]) -> float | None:
+    """返工率 = sent back by verification ÷ all verifications."""
+    back = counts.get("rework", 0)
+    return _share(back, back + counts.get("verified", 0))
+
+
+def reopened_rate(counts: Mapping[str, int]) -> float | None:
+    """重新交办率 = opened again ÷ valid call-backs."""
+    return _share(counts.get("reopened", 0), counts.get("rated", 0))
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,89 @@
+"""Finding an article by what people ask, in words of two characters."""
+
+from datetime import date
+
+import pytest
+
+from grids.factories import DepartmentFactory, small_county
+from incidents.factories import category
+from incidents.models import Article, TriageModel
+from incidents.queries.knowledge import search
+from incidents.services.knowledge import activate_model, save_article
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def articles():
+    small_county()
+    asked = category(DepartmentFactory(), is_question=True)
+    texts = [
+        ("A1", "住院费用怎么报销", "带身份证到窗口办理，出院时直接结算。", ["报销", "住院"]),
+        ("A2", "居民医保怎么缴费", "每年集中缴费期内缴费，可以请村里代办。", ["医保", "缴费"]),
+        ("A3", "结婚登记要带什么", "双方带身份证和户口簿到窗口办理。", ["结婚"]),
+    ]
+    for code, title, body, keywords in texts:
+        article = Article(
+            code=code,
+            title=title,
+            body=body,
+            keywords=keywords,
+            source="县政务服务窗口",
+            published_on=date(2026, 1, 5),
+            category=asked,
+        )
+        save_article(article=article, actor=None)
+    return asked
+
+
+def codes(text, **more):
+    return [found.article.code for found in search(text, **more)]
+
+
+@pytest.mark.parametrize(
+    ("question", "code"),
+    [("报销", "A1"), ("结婚", "A3"), ("缴费", "A2"), ("请问住院的钱怎么报销啊", "A1")],
+)
+def test_two_characters_are_enough_to_find_an_article(question, code):
+    assert codes(question)[0] == code
+
+
+def test_the_best_article_scores_higher_than_a_passing_mention():
+    first, second = search("结婚要带身份证吗")[:2]
+    assert first.article.code == "A3"
+    assert first.score > second.score
+
+
+def test_words_no_article_holds_find_nothing():
+    assert codes("路灯") == []
+    assert codes("。") == []
+
+
+def test_an_article_switched_off_is_not_found():
+    Article.objects.filter(code="A3").update(active=False)
+    assert "A3" not in codes("结婚登记")
+
+
+def test_an_article_of_another_category_scores_lower(articles):
+    other = category(articles.owner)
+    same, foreign = search("结婚", category=articles)[0], search("结婚", category=other)[0]
+    assert foreign.score < same.score
+
+
+def test_a_changed_article_is_found_by_its_new_words():
+    article = Article.objects.get(code="A3")
+    article.title = "离婚登记要带什么"
+    save_article(article=article, actor=None)
+    assert codes("离婚") == ["A3"]
+
+
+def test_only_one_model_is_in_force():
+    rows = [
+        TriageModel.objects.create(
+            version=n, blob=b"", threshold=1, precision_asked=1, trained_at="2026-01-01T00:00Z"
+        )
+        for n in (1, 2)
+    ]
+    for row in (*rows, rows[0]):
+        activate_model(model=row, actor=None)
+        assert TriageModel.objects.get(active=True) == row
