@@ -2,14 +2,19 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from governance import metrics
+from grids.backends import grant
 from grids.desks import Desk, register
 from grids.models import Role
 
 CENTRE = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
+# What the command centre keeps in the administration site: catalogue, rules, knowledge.
+KEPT_BY_COMMAND = ("category", "deadline*", "routingrule", "article", "triage*")
 
 
 def connect() -> None:
-    """Register the desk of the command centre."""
+    """Register the desk of the command centre and start counting."""
+    metrics.connect()
     register(
         Desk(
             url_name="command",

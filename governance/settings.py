@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "governance.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.middleware.GeshiMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -110,6 +111,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "grids.context.desks",
+                "incidents.context.notices",
             ],
         },
     }
@@ -235,11 +237,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "governance.api.errors.told",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Geshi API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "IncidentState": "incidents.models.State",
+        "DisputeState": "mediation.models.DisputeState",
+    },
 }
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace(
@@ -265,6 +272,9 @@ RATE_LIMITS = {
     "rate": (30, 600),
     "upload": (60, 600),
 }
+
+# Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.
+METRICS_TOKEN = os.environ.get("GESHI_METRICS_TOKEN", "")
 
 LEAFLET_CONFIG = {"TILES": [], "SRID": 4326, "MAX_ZOOM": 19}
 TEST_RUNNER = "django.test.runner.DiscoverRunner"

@@ -7,6 +7,7 @@ from governance.views import command, health, map
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
+    path("metrics", health.metrics, name="metrics"),
     path("command/", command.command, name="command"),
     path("command/queue/", command.queue, name="command_queue"),
     path("command/feed/", command.feed, name="command_feed"),

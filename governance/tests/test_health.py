@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from prometheus_client import REGISTRY
 
 from core.models import Heartbeat, OutboxMessage, Timer
 
@@ -64,3 +65,60 @@ def test_a_redis_that_is_away_is_named(client, settings):
     settings.REDIS_URL = "unix:///nowhere/redis.sock"
 
     assert client.get(reverse("healthz")).json()["wrong"] == ["redis"]
+
+
+@pytest.mark.django_db
+def test_metrics_tell_requests_and_what_waits(client):
+    alive()
+    Timer.objects.create(subject_type="case", subject_id=1, kind="warn", due_at=timezone.now())
+    client.get(reverse("healthz"))
+
+    told = client.get(reverse("metrics")).content.decode()
+
+    assert 'geshi_requests_total{method="GET",status="200",view="healthz"}' in told
+    assert 'geshi_queue_depth{queue="timers"} 1.0' in told
+    assert 'geshi_up{part="redis"} 1.0' in told
+
+
+@pytest.mark.django_db
+def test_a_refused_login_is_counted(client):
+    def count() -> float:
+        return (
+            REGISTRY.get_sample_value("geshi_rejected_logins_total", {"reason": "credentials"}) or 0
+        )
+
+    before = count()
+
+    client.post(reverse("login"), {"username": "nobody", "password": "wrong"})
+
+    assert count() == before + 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("headers", "address", "status"),
+    [
+        ({}, "127.0.0.1", 200),
+        ({}, "10.0.0.9", 403),
+        ({"x-forwarded-for": "10.0.0.9"}, "127.0.0.1", 403),
+        ({"authorization": "Bearer right"}, "10.0.0.9", 200),
+        ({"authorization": "Bearer wrong"}, "10.0.0.9", 403),
+    ],
+)
+def test_metrics_are_for_this_machine_or_the_bearer(client, settings, headers, address, status):
+    settings.METRICS_TOKEN = "right"
+
+    answer = client.get(reverse("metrics"), headers=headers, REMOTE_ADDR=address)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.django_db
+def test_without_a_token_set_an_empty_one_opens_nothing(client, settings):
+    settings.METRICS_TOKEN = ""
+
+    answer = client.get(
+        reverse("metrics"), headers={"authorization": "Bearer "}, REMOTE_ADDR="10.0.0.9"
+    )
+
+    assert answer.status_code == 403
