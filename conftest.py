@@ -4,6 +4,7 @@ What lives here: starting and always ending what a test needs around it. What mu
 facts of the domain; those come from each app's factories.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -146,7 +147,8 @@ class Stack:
     def kill9(self, name: str) -> None:
         """Kill the process and its children with no chance to tidy up."""
         process = self._running.pop(name)
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def flush_redis(self) -> None:
