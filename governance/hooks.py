@@ -15,6 +15,7 @@ KEPT_BY_COMMAND = ("category", "deadline*", "routingrule", "article", "triage*")
 def connect() -> None:
     """Register the desk of the command centre and start counting."""
     metrics.connect()
+    grant(Role.COMMAND, *(f"incidents.*_{table}" for table in KEPT_BY_COMMAND))
     register(
         Desk(
             url_name="command",

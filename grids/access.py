@@ -67,7 +67,7 @@ class HasRole(BasePermission):
     """Lets in whoever has one of the view's ``roles``; a view without the mark is closed."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        allowed = getattr(view, "roles", frozenset())
+        allowed: frozenset[str] | None = getattr(view, "roles", frozenset())
         if allowed is None:
             return True
         return bool(request.user and request.user.is_authenticated) and holds(

@@ -114,7 +114,7 @@ class UserAdmin(KeptAdmin, DjangoUserAdmin):
     list_filter = ["is_active", "is_staff", "is_demo"]
     search_fields = ["username", "display_name"]
     show_full_result_count = False
-    filter_horizontal: list[str] = []
+    filter_horizontal = ()
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
         (_("Person"), {"fields": ["display_name"]}),

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
+from django.contrib.auth.models import AnonymousUser
 
 from grids.models import Role, User
 from grids.queries import Scope
@@ -39,14 +40,14 @@ def grant(role: str, *patterns: str) -> None:
 class PostingBackend(BaseBackend):
     """Answers has_perm for staff from the postings in force today."""
 
-    def has_perm(self, user_obj: User, perm: str, obj: Any = None) -> bool:
+    def has_perm(self, user_obj: User | AnonymousUser, perm: str, obj: Any = None) -> bool:
         return any(fnmatchcase(perm, pattern) for pattern in _patterns(user_obj))
 
-    def has_module_perms(self, user_obj: User, app_label: str) -> bool:
+    def has_module_perms(self, user_obj: User | AnonymousUser, app_label: str) -> bool:
         return any(pattern.partition(".")[0] == app_label for pattern in _patterns(user_obj))
 
 
-def _patterns(user: User) -> set[str]:
+def _patterns(user: User | AnonymousUser) -> set[str]:
     if not (user.is_active and user.is_staff):
         return set()
     # The administration site asks dozens of times for one page, of one user object.

@@ -10,6 +10,7 @@ from functools import cached_property
 from time import monotonic
 from typing import NamedTuple
 
+from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.utils import timezone
 
@@ -35,7 +36,7 @@ class Scope:
     postings: tuple[Posting, ...] = field(default=())
 
     @classmethod
-    def for_user(cls, user: User, *, on: date | None = None) -> "Scope":
+    def for_user(cls, user: User | AnonymousUser, *, on: date | None = None) -> "Scope":
         """Return the scope of ``user`` (1 query; none for an anonymous user)."""
         if not user.is_authenticated or not user.is_active:
             return cls()

@@ -134,4 +134,4 @@ class Posting(models.Model):
     @property
     def place(self) -> Area | Department:
         """The area or department of the posting."""
-        return self.area or self.department
+        return self.area or self.department  # type: ignore[return-value]  # one is always there

@@ -7,6 +7,7 @@ What must not: reading files (division_list.py, boundary_file.py).
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import CharField, F, Max
@@ -217,9 +218,9 @@ def _write(
     added = [row for row in rows if row.code not in known]
     changed = _changed(rows, known)
     for start in range(0, len(changed), BATCH):
-        part = changed[start : start + BATCH]
-        Area.objects.bulk_update(part, ["name", "grid_kind", "organisation"])
-        progress(len(part))
+        renamed = changed[start : start + BATCH]
+        Area.objects.bulk_update(renamed, ["name", "grid_kind", "organisation"])
+        progress(len(renamed))
     progress(len(rows) - len(added) - len(changed))
 
     born = Counter(row.parent_code for row in added)
@@ -271,7 +272,7 @@ def _create(
     for row, above in zip(rows, parents, strict=True):
         last[above] = last.get(above, 0) + 1
         paths[row.code] = Area._get_path(above, len(above) // Area.steplen + 1, last[above])
-    columns = [
+    columns: list[list[Any]] = [
         [paths[row.code] for row in rows],
         [born[row.code] for row in rows],
         [row.code for row in rows],

@@ -177,3 +177,10 @@ def test_without_a_county_there_is_no_administrator(db, monkeypatch):
     answer(monkeypatch, "copper-Bridge-58", "copper-Bridge-58")
     with pytest.raises(CommandError, match="import_areas"):
         call_command("create_admin", "root2")
+
+
+def test_the_command_centre_keeps_the_catalogue_and_nothing_of_the_roster(county):
+    client = staff(Role.COMMAND, county.county)
+    for page in ("incidents/category", "incidents/routingrule", "core/calendaryear"):
+        assert client.get(f"/admin/{page}/").status_code == 200, page
+    assert client.get("/admin/grids/posting/").status_code == 403
