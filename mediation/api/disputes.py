@@ -47,7 +47,6 @@ class DisputeViewSet(viewsets.ViewSet):
     roles = LIST_ROLES
     serializer_class = DisputeRow
     lookup_field = "number"
-    lookup_value_regex = "[A-Z0-9-]+"
 
     @extend_schema(
         parameters=[
@@ -75,7 +74,9 @@ class DisputeViewSet(viewsets.ViewSet):
         rows: Any = DisputeRow(page.items, many=True).data
         return Response({"results": rows, "next": page.next, "previous": page.previous})
 
-    @extend_schema(responses=DisputeRow)
+    @extend_schema(
+        parameters=[OpenApiParameter("number", str, OpenApiParameter.PATH)], responses=DisputeRow
+    )
     def retrieve(self, request: Request, number: str) -> Response:
         """Return one row; 404 outside the scope."""
         page = list_page(user=request.user, scope=request._request.scope, number=number, size=1)
