@@ -11,6 +11,7 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         # Models are only importable once the registry is ready.
         from core.services import outbox, timers  # noqa: PLC0415
+        from incidents import desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
             clocks,
@@ -25,3 +26,4 @@ class IncidentsConfig(AppConfig):
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
+        desks.connect()

@@ -1,9 +1,11 @@
-"""What upper floors fill in at start-up: roads a case can be handed over to.
+"""What apps fill in at start-up: roads a case can be handed over to, kinds of notices.
 
 What must not live here: any code of those floors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 # callable(*, incident, actor, note) -> number of the new case; runs in the caller's transaction.
 handovers: dict[str, Callable[..., str]] = {}
@@ -12,3 +14,20 @@ handovers: dict[str, Callable[..., str]] = {}
 def register_handover(name: str, start: Callable[..., str]) -> None:
     """Let cases be handed over to ``name`` (e.g. "mediation")."""
     handovers[name] = start
+
+
+@dataclass(frozen=True)
+class NoticeKind:
+    """How a kind of notice reads, and where it leads when it is not about an incident."""
+
+    text: object
+    level: str = "calm"
+    url: Callable[[Mapping[str, Any]], str] | None = None
+
+
+notice_kinds: dict[str, NoticeKind] = {}
+
+
+def register_notice(kind: str, text: object, *, level: str = "calm", url: Any = None) -> None:
+    """Say how notices of ``kind`` read; ``text`` is lazy, ``url`` makes a link of their data."""
+    notice_kinds[kind] = NoticeKind(text, level, url)

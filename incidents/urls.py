@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from incidents.views import case, files, rate, report, track
+from incidents.views import case, department, files, notices, rate, report, town, track, worker
 
 urlpatterns: list[URLPattern] = [
     path("incidents/<slug:code>/", case.incident, name="incident"),
@@ -12,6 +12,16 @@ urlpatterns: list[URLPattern] = [
     path("incidents/<slug:code>/preview/", case.incident_preview, name="incident_preview"),
     path("incidents/<slug:code>/near/", case.incident_near, name="incident_near"),
     path("incidents/<slug:code>/place.json", case.incident_place, name="incident_place"),
+    path("department/", department.department, name="department"),
+    path("town/", town.town, name="town"),
+    path("village/", town.village, name="village"),
+    path("grid/", town.grid, name="grid"),
+    path("worker/", worker.worker, name="worker"),
+    path("worker/mine/", worker.mine, name="worker_mine"),
+    path("worker/report/", worker.report, name="worker_report"),
+    path("worker/sent/<slug:code>/", worker.sent, name="worker_sent"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/read/", notices.read, name="notices_read"),
     path("photos/", files.upload, name="photos"),
     path("files/<uuid:photo_id>/", files.file, name="file"),
     path("report/", report.report, name="report"),

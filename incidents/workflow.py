@@ -285,8 +285,9 @@ def available(actor: Actor, incident: Incident) -> list[Transition]:
     held = rights(actor, incident)
     if Right.PARTY in held and not open_party_ids(incident, actor.scope.department_ids):
         held -= {Right.PARTY}
-    own_work = bool(held & {Right.VERIFIER, Right.CALLER}) and acted_in_round(incident, actor.user)
-    if own_work:
+    checked_now = incident.state in {State.RESPONDED, State.CALLBACK}
+    own_work = checked_now and bool(held & {Right.VERIFIER, Right.CALLER})
+    if own_work and acted_in_round(incident, actor.user):
         held -= {Right.VERIFIER, Right.CALLER}
     return [
         line

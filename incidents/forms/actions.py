@@ -244,7 +244,7 @@ class TriageForm(ActionForm):
             "send": True,
         }
         self.places = choices.place_choices(
-            incident.county,
+            incident,
             self.actor.scope,
             town_id=self._number("town"),
             village_id=self._number("village"),

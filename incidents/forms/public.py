@@ -5,7 +5,6 @@ What must not live here: who may send it how often (views) and what it does (ser
 
 import re
 import unicodedata
-import uuid
 from typing import Any
 
 from django import forms
@@ -15,34 +14,13 @@ from django.utils.translation import pgettext_lazy
 
 from core.places import SYSTEMS
 from grids.models import Area, AreaCode
+from incidents.forms.fields import PhotosField
 from incidents.models import Category, Score
 from incidents.services.intake import TEXT_LIMIT
 
-MOST_PHOTOS = 6
 # A mobile number, or a landline with its area code, once spaces and dashes are gone.
 _PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}|0\d{9,11}")
 _NOT_IN_A_CODE = re.compile(r"[^0-9A-Z]")
-
-
-class UUIDListField(forms.Field):
-    """Ids given once each as hidden inputs of one name; the value is a list of UUIDs."""
-
-    widget = forms.MultipleHiddenInput
-
-    def __init__(self, *, most: int, **options: Any) -> None:
-        self.most = most
-        super().__init__(**options)
-
-    def to_python(self, value: list[str] | None) -> list[uuid.UUID]:
-        try:
-            ids = list(dict.fromkeys(uuid.UUID(item) for item in value or []))
-        except ValueError as error:
-            raise ValidationError(
-                _("A photo is no longer there. Please add it again."), code="invalid"
-            ) from error
-        if len(ids) > self.most:
-            raise ValidationError(_("At most %(n)s photos."), params={"n": self.most})
-        return ids
 
 
 class PublicForm(forms.Form):
@@ -65,7 +43,7 @@ class ReportForm(PublicForm):
         widget=forms.Textarea(attrs={"rows": 5, "placeholder": _("What happened, since when")}),
         error_messages={"required": _("Please say what is wrong.")},
     )
-    photos = UUIDListField(label=_("Photos"), most=MOST_PHOTOS, required=False)
+    photos = PhotosField(label=_("Photos"), required=False)
     lat = forms.FloatField(label=_("Place on the map"), required=False, widget=forms.HiddenInput)
     lon = forms.FloatField(label=_("Place on the map"), required=False, widget=forms.HiddenInput)
     coordinate_system = forms.ChoiceField(

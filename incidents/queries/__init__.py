@@ -2,18 +2,22 @@
 
 from incidents.queries.case import (
     acted_in_round,
+    notice_branches,
     notices_for,
     open_party_ids,
     running_clocks,
     timeline,
+    unread_count,
     visible_incident,
 )
 
 __all__ = [
     "acted_in_round",
+    "notice_branches",
     "notices_for",
     "open_party_ids",
     "running_clocks",
     "timeline",
+    "unread_count",
     "visible_incident",
 ]

@@ -48,6 +48,31 @@ def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:
     return Notice.objects.filter(reach).order_by("-id")
 
 
+# How far back unread notices are looked for and counted, in each place a person reads for.
+UNREAD_REACH = 100
+
+
+def notice_branches(user: User, scope: Scope) -> list[QuerySet[Notice]]:
+    """Return the person's notices, one queryset for each equality that an index serves."""
+    branches = [Notice.objects.filter(user=user)]
+    for posting in scope.postings:
+        if posting.department_id:
+            branches.append(Notice.objects.filter(department_id=posting.department_id))
+        elif posting.area_id:
+            branches.append(Notice.objects.filter(area_id=posting.area_id, role=posting.role))
+    return branches
+
+
+def unread_count(user: User, scope: Scope) -> int:
+    """Return how many of the person's newest notices are unread (1 query, never a long one)."""
+    newest = [
+        branch.order_by("-id").values_list("pk", "read_at")[:UNREAD_REACH]
+        for branch in notice_branches(user, scope)
+    ]
+    rows = newest[0].union(*newest[1:]) if len(newest) > 1 else newest[0]
+    return sum(read_at is None for _pk, read_at in rows)
+
+
 def visible_incident(user: User, scope: Scope, tracking_code: str) -> Incident:
     """Return one case inside the scope with what a page of it shows (1 query).
 

@@ -36,18 +36,18 @@ def areas_of_town(town: Area) -> list[Area]:
 
 
 def place_choices(
-    county: Area, scope: Scope, *, town_id: int | None, village_id: int | None
+    incident: Incident, scope: Scope, *, town_id: int | None, village_id: int | None
 ) -> dict[str, list[Area]]:
     """Return towns in scope, villages of one town and grids of one village (≤ 2 queries).
 
     A town or village that is not the county's, or is outside the scope, opens nothing.
     """
-    held = {
-        area.pk: area
-        for area in Area.objects.filter(
-            pk__in=[pk for pk in (town_id, village_id) if pk], path__startswith=county.path
-        ).defer(*SHAPES)
-    }
+    county = incident.county
+    held = {area.pk: area for area in (incident.town, incident.village) if area}
+    unknown = {pk for pk in (town_id, village_id) if pk} - set(held)
+    if unknown:
+        rows = Area.objects.filter(pk__in=unknown, path__startswith=county.path).defer(*SHAPES)
+        held |= {area.pk: area for area in rows}
     town, village = held.get(town_id or 0), held.get(village_id or 0)
     reach = Q(level=Level.TOWN, path__startswith=county.path)
     if town and town.level == Level.TOWN and scope.covers(town):

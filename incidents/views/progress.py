@@ -88,7 +88,7 @@ def progress(incident: Incident, *, bare: bool = False) -> Progress:
     return Progress(
         words=_words(incident),
         steps=_steps(incident),
-        events=[_event(row, bare=bare) for row in rows],
+        events=[_bare(row) if bare else _event(row, incident) for row in rows],
         answer=None if bare else _answer(incident, rows),
         is_over=incident.state in ENDED,
     )
@@ -110,16 +110,22 @@ def _steps(incident: Incident) -> list[tuple[Any, str]]:
     return list(zip(STEPS, tones, strict=True))
 
 
-def _event(row: Event, *, bare: bool) -> dict[str, Any]:
-    event: dict[str, Any] = {"at": row.at, "who": _who(row), "what": action_label(row.action)}
-    if row.action in RESULTS or row.action == "verify_pass":
-        event["level"] = "done"
-    if bare:
-        return event
-    event["note"] = row.note if row.action in TOLD else ""
-    event["data"] = _facts(row)
-    event["photos"] = photo_links(row)
-    return event
+def _bare(row: Event) -> dict[str, Any]:
+    """Return what a stranger may know of a row: what, when, which office."""
+    who = _("Reporter") if row.actor_kind == ActorKind.RESIDENT else _who(row)
+    level = "done" if row.action in {*RESULTS, "verify_pass"} else ""
+    return {"at": row.at, "who": who, "what": action_label(row.action), "level": level}
+
+
+def _event(row: Event, incident: Incident) -> dict[str, Any]:
+    shown_above = row.action == "answer" and incident.state == State.ANSWERED
+    return {
+        **_bare(row),
+        "who": _who(row),
+        "note": row.note if row.action in TOLD and not shown_above else "",
+        "data": _facts(row),
+        "photos": photo_links(row),
+    }
 
 
 def photo_links(row: Event) -> list[dict[str, str]]:

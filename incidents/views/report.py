@@ -21,7 +21,8 @@ from core.errors import GeshiError, Invalid
 from grids.access import public
 from grids.models import Area
 from incidents import emergencies
-from incidents.forms.public import MOST_PHOTOS, ReportForm, area_of_code
+from incidents.forms.fields import MAX_PHOTOS
+from incidents.forms.public import ReportForm, area_of_code
 from incidents.models import Incident, Source
 from incidents.queries.public import case_by_code, county_bounds, own_drafts
 from incidents.services import photos
@@ -89,10 +90,10 @@ def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keeps
 def _photos(request: HttpRequest, form: ReportForm, keepsake: Keepsake) -> list[uuid.UUID]:
     """Return the ids of photos sent before, and of those a browser without scripts sends now."""
     form.full_clean()
-    ids = list(form.cleaned_data.get("photos", []))
+    ids = list(dict.fromkeys(form.cleaned_data.get("photos", [])))
     files = request.FILES.getlist("photo_files")
     try:
-        for file in files[: max(0, MOST_PHOTOS - len(ids))]:
+        for file in files[: max(0, MAX_PHOTOS - len(ids))]:
             ratelimit.check("upload", ratelimit.client_ip(request))
             ids.append(photos.store_draft(file=file, draft_key=keepsake.draft_key).pk)
     except GeshiError as error:
@@ -121,7 +122,7 @@ def _page(
         "form": form,
         "area": area,
         "photo_ids": photo_ids or [],
-        "most_photos": MOST_PHOTOS,
+        "most_photos": MAX_PHOTOS,
         "bounds": county_bounds(),
         "areas_url": _areas_url(),
         "services": emergencies.SERVICES,

@@ -1,0 +1,57 @@
+"""The desks and the kinds of notices of this floor, put into the registries at start-up."""
+
+from django.utils.translation import gettext_lazy as _
+
+from grids.desks import Desk, register
+from grids.models import Role
+from incidents.registry import register_notice
+
+DESKS = (
+    Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
+    Desk("grid", _("Grid desk"), "layout-grid", frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE}), 12),
+    Desk("village", _("Village desk"), "home", frozenset({Role.VILLAGE_OFFICE}), 20),
+    Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
+    Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
+)
+
+NOTICES = {
+    "to_triage": (_("A report waits for triage"), "calm"),
+    "possible_emergency": (_("Words of a possible emergency: decide at once"), "over"),
+    "triage_failed": (_("The triage stopped with an error; please decide yourself"), "warn"),
+    "calendar_missing": (_("The working calendar of a year is missing"), "over"),
+    "to_dispatch": (_("A case waits to be dispatched"), "calm"),
+    "whistle_wanted": (_("A complex case wants a whistle"), "warn"),
+    "dispatched": (_("A case was sent to you; please accept it"), "calm"),
+    "objection": (_("A receiver objects; please decide"), "warn"),
+    "objection_upheld": (_("Your objection was upheld"), "calm"),
+    "objection_rejected": (_("Your objection was rejected; the case stays with you"), "warn"),
+    "whistle": (_("You are called in by whistle; please report in"), "warn"),
+    "whistle_sign": (_("The lead has answered; please sign or dissent"), "calm"),
+    "dissent": (_("A department dissents; please rule"), "warn"),
+    "ruling": (_("The command centre has ruled"), "calm"),
+    "to_verify": (_("A result waits to be checked"), "calm"),
+    "sent_back": (_("The result did not hold; the case is back with you"), "over"),
+    "call_back": (_("Please call the reporter back"), "calm"),
+    "rate_please": (_("Your report was handled; please rate it"), "calm"),
+    "reopened": (_("The reporter is not satisfied; the case is open again"), "over"),
+    "not_solved": (_("The answer did not help; a person must look"), "warn"),
+    "supervised": (_("Opened again too often; the county supervises it"), "over"),
+    "supervision": (_("A supervision notice: please answer"), "over"),
+    "supervision_replied": (_("A supervision notice was answered"), "calm"),
+    "warn": (_("A deadline is near"), "warn"),
+    "overdue": (_("A deadline was missed"), "over"),
+    "escalate": (_("A case climbed to you"), "over"),
+    "extension_wanted": (_("More time is asked for"), "calm"),
+    "extension_approved": (_("More time was granted"), "calm"),
+    "extension_refused": (_("More time was refused"), "warn"),
+    "suspended": (_("A case was suspended"), "calm"),
+    "resumed": (_("A suspended case runs on"), "calm"),
+}
+
+
+def connect() -> None:
+    """Register the desks and the notices."""
+    for desk in DESKS:
+        register(desk)
+    for kind, (text, level) in NOTICES.items():
+        register_notice(kind, text, level=level)

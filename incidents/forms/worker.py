@@ -1,0 +1,66 @@
+"""What a worker reports from the phone.
+
+What must not live here: finding the place and storing it (services/intake.py).
+"""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from grids.models import Area, Level
+from incidents.forms.actions import grouped
+from incidents.forms.fields import NoteField, PhotosField, QuickSelect
+from incidents.models import Category, Source
+from incidents.queries import choices
+from incidents.services.intake import TEXT_LIMIT, Report
+
+
+class WorkerReportForm(forms.Form):
+    """Photo, words, place; ``key`` is the phone's own UUID, so a retry is the same report.
+
+    ``areas`` are the places the worker is posted to: the first stands in for a missing position.
+    """
+
+    key = forms.UUIDField(widget=forms.HiddenInput, required=False)
+    photos = PhotosField(label=_("Photos"), required=False)
+    text = NoteField(label=_("What is wrong?"), rows=4, max_length=TEXT_LIMIT)
+    category = forms.ChoiceField(label=_("Category"), required=False, widget=QuickSelect)
+    address = forms.CharField(label=_("Where exactly"), max_length=200, required=False)
+    area = forms.ChoiceField(label=_("My grid"), required=False, widget=QuickSelect)
+    lat = forms.FloatField(required=False, widget=forms.HiddenInput)
+    lon = forms.FloatField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, areas: list[Area], **more: Any) -> None:
+        super().__init__(data, **more)
+        self.areas = {str(area.pk): area for area in areas}
+        self.categories = {str(row.pk): row for row in choices.categories()}
+        self.fields["category"].choices = grouped(self.categories.values())
+        self.fields["area"].choices = [(key, area.name) for key, area in self.areas.items()]
+
+    def clean_category(self) -> Category | None:
+        return self.categories.get(self.cleaned_data["category"])
+
+    def report(self, *, with_point: bool = True) -> Report:
+        """Return the report; without a usable position it lies in the worker's own grid."""
+        data = self.cleaned_data
+        point = with_point and data["lat"] is not None and data["lon"] is not None
+        area = self.areas.get(data["area"]) or next(iter(self.areas.values()), None)
+        return Report(
+            text=data["text"],
+            source=Source.WORKER,
+            key=data["key"] or uuid.uuid4(),
+            latitude=data["lat"] if point else None,
+            longitude=data["lon"] if point else None,
+            address=data["address"],
+            area=None if point else area,
+            category=data["category"],
+            photo_ids=data["photos"],
+        )
+
+
+def own_areas(areas: tuple[Area, ...]) -> list[Area]:
+    """Return the grids and units of a scope, else what there is: where a worker reports from."""
+    small = [area for area in areas if area.level in {Level.GRID, Level.UNIT}]
+    return small or list(areas)

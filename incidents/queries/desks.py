@@ -1,0 +1,194 @@
+"""The lists of the desks: which cases stand under which tab, and how many are open.
+
+A tab narrows branches that are equalities on one keyset index each (a department, a town, a
+village, a grid). Counts look at open cases only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, Q
+
+from core.paging import Page, keyset_page
+from grids.models import Area, Level, shapes_of
+from grids.queries import Scope
+from incidents.models import ENDED, Extension, Incident, PartyState, State, Tier
+from incidents.models.incident import IncidentQuerySet
+
+OPEN_ORDER = ("due_at", "id")
+DONE_ORDER = ("-id",)
+JOINED = ("county", "town", "village", "grid", "owner_area")
+PAGE_SIZE = 50
+
+HANDLING = (State.ACCEPTED, State.ARRIVED)
+_CALLED = Q(
+    whistles__closed_at__isnull=True,
+    whistles__parties__state__in=[
+        PartyState.CALLED,
+        PartyState.ACCEPTED,
+        PartyState.ARRIVED,
+        PartyState.ANSWERED,
+    ],
+)
+_ASKED_FOR_TIME = Q(extensions__decision=Extension.Decision.PENDING)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One list of a desk. ``done`` lists ended cases newest first and is not counted."""
+
+    name: str
+    narrow: Q = field(default_factory=Q)
+    done: bool = False
+
+
+DEPARTMENT_TABS = (
+    Tab("inbox", Q(state__in=[State.DISPATCHED, State.OBJECTED])),
+    Tab("handling", Q(state__in=[*HANDLING, State.SUSPENDED])),
+    Tab("whistle"),
+    Tab("checking", Q(state__in=[State.RESPONDED, State.CALLBACK])),
+    Tab(
+        "returned",
+        Q(state__in=[State.DISPATCHED, *HANDLING]) & (Q(rework_count__gt=0) | Q(round__gt=1)),
+    ),
+    Tab("done", Q(state__in=sorted(ENDED)), done=True),
+)
+
+_TO_DISPATCH = Q(state__in=[State.REPORTED, State.PENDING]) & ~Q(tier=Tier.WHISTLE)
+_WHISTLE_WANTED = Q(state=State.PENDING, tier=Tier.WHISTLE)
+_LATE = Q(overdue_at__isnull=False)
+_BELOW_VILLAGE = Q(owner_area__level__in=[Level.GRID, Level.UNIT])
+
+PLACE_TABS = {
+    Level.TOWN: (
+        Tab("to_dispatch", _TO_DISPATCH),
+        Tab("whistle_wanted", _WHISTLE_WANTED),
+        Tab("ours"),
+        Tab("to_verify", Q(state=State.RESPONDED)),
+        Tab("overdue", _LATE),
+        Tab("extensions", _ASKED_FOR_TIME),
+        Tab("callback", Q(state=State.CALLBACK)),
+        Tab("open"),
+        Tab("done", Q(state__in=sorted(ENDED)), done=True),
+    ),
+    Level.VILLAGE: (
+        Tab("ours"),
+        Tab("to_verify", Q(state=State.RESPONDED) & _BELOW_VILLAGE),
+        Tab("overdue", _LATE),
+        Tab("callback", Q(state=State.CALLBACK)),
+        Tab("open"),
+        Tab("done", Q(state__in=sorted(ENDED)), done=True),
+    ),
+    Level.GRID: (
+        Tab("ours"),
+        Tab("to_verify", Q(state=State.RESPONDED) & _BELOW_VILLAGE),
+        Tab("overdue", _LATE),
+        Tab("open"),
+        Tab("done", Q(state__in=sorted(ENDED)), done=True),
+    ),
+}
+
+
+def listed(rows: IncidentQuerySet) -> IncidentQuerySet:
+    """Join what a line of a list shows, leaving search words and polygons in the database."""
+    return rows.select_related(*JOINED, "category", "owner_department").defer(
+        "bigrams", "location", *shapes_of(*JOINED)
+    )
+
+
+def department_page(scope: Scope, tab: Tab, *, cursor: str | None) -> Page:
+    """Return one page of a department's tab (1 query a department)."""
+    branches = []
+    for department_id in sorted(scope.department_ids):
+        if tab.name == "whistle":
+            called = Q(whistles__parties__department_id=department_id) & _CALLED
+            rows = Incident.objects.open().filter(called).distinct()
+        else:
+            rows = Incident.objects.filter(tab.narrow, owner_department_id=department_id)
+        branches.append(_ended(rows, tab))
+    return _page(branches, tab, cursor)
+
+
+def department_counts(scope: Scope) -> dict[str, int]:
+    """Return how many open cases stand under each tab of a department (2 queries)."""
+    ids = scope.department_ids
+    counts = (
+        Incident.objects.open()
+        .filter(owner_department_id__in=ids)
+        .aggregate(
+            **{tab.name: Count("pk", filter=tab.narrow) for tab in DEPARTMENT_TABS if tab.narrow}
+            | {"overdue": Count("pk", filter=_LATE)}
+        )
+    )
+    called = Q(whistles__parties__department_id__in=ids) & _CALLED
+    counts["whistle"] = Incident.objects.open().filter(called).distinct().count()
+    counts.pop("done", None)
+    return counts
+
+
+def place_page(areas: Sequence[Area], tab: Tab, *, cursor: str | None) -> Page:
+    """Return one page of a place's tab; areas are all of one level (1 query an area)."""
+    branches = []
+    for area in areas:
+        if tab.name == "ours":
+            states = [State.DISPATCHED, State.OBJECTED, *HANDLING, State.SUSPENDED]
+            rows = Incident.objects.filter(owner_area_id=area.pk, state__in=states)
+        else:
+            rows = Incident.objects.filter(tab.narrow, **{f"{area.level}_id": area.pk})
+        branches.append(_ended(rows, tab))
+    return _page(branches, tab, cursor)
+
+
+def place_counts(areas: Sequence[Area], *, soon: datetime) -> dict[str, int]:
+    """Return how many open cases stand under each tab, and the desk's figures (2 queries).
+
+    ``soon``: the figure "due" counts deadlines before this moment that are not yet missed.
+    """
+    level, ids = areas[0].level, [area.pk for area in areas]
+    states = [State.DISPATCHED, State.OBJECTED, *HANDLING, State.SUSPENDED]
+    narrow = {
+        tab.name: tab.narrow
+        for tab in PLACE_TABS[Level(level)]
+        if tab.narrow and not tab.done and tab.name != "extensions"
+    }
+    ours = Q(owner_area_id__in=ids, state__in=states)
+    counts = (
+        Incident.objects.open()
+        .filter(**{f"{level}_id__in": ids})
+        .aggregate(
+            open=Count("pk"),
+            ours=Count("pk", filter=ours),
+            due=Count("pk", filter=Q(due_at__lt=soon, overdue_at__isnull=True)),
+            **{name: Count("pk", filter=condition) for name, condition in narrow.items()},
+        )
+    )
+    if level == Level.TOWN:
+        counts["extensions"] = Extension.objects.filter(
+            decision=Extension.Decision.PENDING, incident__town_id__in=ids
+        ).count()
+    return counts
+
+
+def worker_page(areas: Sequence[Area], *, cursor: str | None, size: int = 30) -> Page:
+    """Return open cases of grids, and of units those the unit itself has, most urgent first."""
+    branches = []
+    for area in areas:
+        where = {Level.UNIT: "owner_area_id"}.get(Level(area.level), f"{area.level}_id")
+        branches.append(listed(Incident.objects.open().filter(**{where: area.pk})))
+    return keyset_page(branches, order=OPEN_ORDER, cursor=cursor, size=size)
+
+
+def own_reports(user_id: int, *, cursor: str | None, size: int = 20) -> Page:
+    """Return what a person reported, newest first (1 query)."""
+    rows = listed(Incident.objects.filter(reporter_id=user_id))
+    return keyset_page(rows, order=DONE_ORDER, cursor=cursor, size=size)
+
+
+def _ended(rows: IncidentQuerySet, tab: Tab) -> IncidentQuerySet:
+    return listed(rows if tab.done else rows.filter(ended_at__isnull=True))
+
+
+def _page(branches: list[IncidentQuerySet], tab: Tab, cursor: str | None) -> Page:
+    order = DONE_ORDER if tab.done else OPEN_ORDER
+    return keyset_page(branches, order=order, cursor=cursor, size=PAGE_SIZE)

@@ -1,0 +1,166 @@
+"""The worker's phone: today's items, a report in three taps, settled on the spot.
+
+What must not live here: what a report or a step means (services).
+"""
+
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from core.errors import Invalid
+from core.htmx import render
+from grids.access import roles
+from grids.models import Role
+from incidents.forms.actions import ACTION_FORMS
+from incidents.forms.worker import WorkerReportForm, own_areas
+from incidents.models import Incident
+from incidents.queries import desks, visible_incident
+from incidents.services.intake import report as take_in
+from incidents.views import shown
+from incidents.views.case import PHONE_ROLES, acting
+from incidents.workflow import available
+
+REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)
+# What is said most often, by the catalogue's own words; a tap fills the text in.
+QUICK_CATEGORIES = 8
+
+
+@roles(*PHONE_ROLES)
+@never_cache
+@require_safe
+def worker(request: HttpRequest) -> HttpResponse:
+    """Show the open cases of the reader's grids, overdue first."""
+    page = desks.worker_page(own_areas(request.scope.areas), cursor=request.GET.get("cursor"))
+    rows = shown.list_rows(page.items)
+    today = timezone.localdate()
+    late = [row for row in rows if row.row_level == "over"]
+    rest = [row for row in rows if row.row_level != "over"]
+    due_today = [row for row in rest if _due_on(row, today)]
+    later = [row for row in rest if not _due_on(row, today)]
+    groups = [
+        {"label": _("Overdue"), "rows": late},
+        {"label": _("Due today"), "rows": due_today},
+        {"label": _("Later"), "rows": later},
+    ]
+    context = {
+        "groups": [group for group in groups if group["rows"]],
+        "next_url": f"?cursor={page.next}" if page.next else "",
+        "previous_url": f"?cursor={page.previous}" if page.previous else "",
+        "tabs": _tabs(request, "worker"),
+    }
+    return render(request, "incidents/worker.html", context)
+
+
+def _due_on(row: Incident, today: Any) -> bool:
+    due = row.due_shown["due"]
+    return due is not None and timezone.localdate(due) <= today
+
+
+@roles(*PHONE_ROLES)
+@never_cache
+@require_safe
+def mine(request: HttpRequest) -> HttpResponse:
+    """Show what the reader reported, newest first."""
+    page = desks.own_reports(request.user.pk, cursor=request.GET.get("cursor"))
+    context = {
+        "rows": shown.list_rows(page.items),
+        "next_url": f"?cursor={page.next}" if page.next else "",
+        "previous_url": f"?cursor={page.previous}" if page.previous else "",
+        "tabs": _tabs(request, "worker_mine"),
+    }
+    return render(request, "incidents/worker_mine.html", context)
+
+
+@roles(*REPORTERS)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request: HttpRequest) -> HttpResponse:
+    """Show the form, or take the report in; the phone's script is answered in JSON.
+
+    201 {"url", "code"}; 422 {"error", "errors": {field: [text]}}.
+    """
+    areas = own_areas(request.scope.areas)
+    wants_json = request.headers.get("Accept", "") == "application/json"
+    if request.method != "POST":
+        form = WorkerReportForm(areas=areas, initial={"key": uuid.uuid4()})
+        return _form_page(request, form, 200)
+    form = WorkerReportForm(request.POST, areas=areas)
+    try:
+        if not form.is_valid():
+            raise Invalid
+        incident = _take_in(form, acting(request))
+    except Invalid as error:
+        for name, messages in error.errors.items():
+            for message in messages:
+                form.add_error(name if name in form.fields else None, str(message))
+        if wants_json:
+            errors = {name: [str(m) for m in rows] for name, rows in form.errors.items()}
+            said = next((rows[0] for rows in errors.values()), str(error))
+            return JsonResponse({"error": said, "errors": errors}, status=422)
+        return _form_page(request, form, 422)
+    there = reverse("worker_sent", args=[incident.tracking_code])
+    if wants_json:
+        return JsonResponse({"url": there, "code": incident.tracking_code}, status=201)
+    return redirect(there)
+
+
+def _take_in(form: WorkerReportForm, actor: Any) -> Incident:
+    """Take the report in; a position outside the county falls back to the worker's grid."""
+    try:
+        return take_in(form.report(), actor=actor)[0]
+    except Invalid as error:
+        if "lat" not in error.errors or not form.areas:
+            raise
+        return take_in(form.report(with_point=False), actor=actor)[0]
+
+
+def _form_page(request: HttpRequest, form: WorkerReportForm, status: int) -> HttpResponse:
+    quick = [row for row in form.categories.values() if row.village_allowed]
+    context = {
+        "form": form,
+        "quick": [
+            {"id": row.pk, "label": row.label, "phrase": row.description or row.label}
+            for row in quick[:QUICK_CATEGORIES]
+        ],
+        "areas": list(form.areas.values()),
+        "upload_url": reverse("photos"),
+    }
+    return render(request, "incidents/worker_report.html", context, status=status)
+
+
+@roles(*REPORTERS)
+@never_cache
+@require_safe
+def sent(request: HttpRequest, code: str) -> HttpResponse:
+    """Show that the report has arrived, and offer to settle it on the spot."""
+    incident = visible_incident(request.user, request.scope, code)
+    actor = acting(request)
+    can_settle = "handle_on_spot" in {line.action for line in available(actor, incident)}
+    allowed = incident.category is None or incident.category.village_allowed
+    act = ACTION_FORMS["handle_on_spot"]
+    context = {
+        "incident": incident,
+        "place": shown.place(incident),
+        "form": act.form(incident=incident, actor=actor) if can_settle and allowed else None,
+        "upload_url": reverse("photos"),
+    }
+    return render(request, "incidents/worker_sent.html", context)
+
+
+def _tabs(request: HttpRequest, active: str) -> list[dict[str, Any]]:
+    pages = [
+        ("worker", _("To do"), "checklist"),
+        ("worker_mine", _("My reports"), "send"),
+        ("notices", _("Notices"), "bell"),
+    ]
+    return [
+        {"url": reverse(name), "label": label, "icon": icon, "active": name == active}
+        for name, label, icon in pages
+    ]
