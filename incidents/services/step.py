@@ -123,10 +123,14 @@ class Step:
             if state:
                 self.count(f"state:{state}", n, day=GAUGE_DAY)
 
+    def take_counts(self) -> list[FigureDelta]:
+        """Return the figures' deltas, unwritten, and forget them."""
+        taken, self._deltas = self._deltas, []
+        return taken
+
     def write_counts(self) -> None:
         """Append the figures' deltas (1 query)."""
-        FigureDelta.objects.bulk_create(self._deltas)
-        self._deltas = []
+        FigureDelta.objects.bulk_create(self.take_counts())
 
     def move(self, place: Place) -> None:
         """Correct where the case is, taking its gauge along to the other town."""

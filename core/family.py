@@ -1,0 +1,90 @@
+"""A new row and the rows that hang on it, written by a single statement.
+
+What lives here: the statement. What must not: knowledge of any table; use it only where one way
+to the database and back counts, and plain ``create`` everywhere else.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.gis.db.models.fields import BaseSpatialField
+from django.db import connection
+from django.db.models import Field, Model
+
+
+def insert_family(
+    parent_row: Model, children: Sequence[Model], *, parent: str, once: str
+) -> Any | None:
+    """Insert ``parent_row`` and ``children``, all or nothing; return the new primary key.
+
+    ``parent`` names the children's attribute that takes the new key; children without it are
+    written beside. ``once`` names the parent's unique column: if a row has that value already,
+    nothing is written and the answer is None. Needs no transaction around it.
+    """
+    values = _values(parent_row)
+    for child in children:
+        values += _values(child, parent)
+    statement = _statement(type(parent_row), tuple(map(type, children)), parent, once)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+@lru_cache(maxsize=32)
+def _statement(
+    model: type[Model], children: tuple[type[Model], ...], parent: str, once: str
+) -> str:
+    """Return the text: names of tables, columns and types; every value is a parameter."""
+    fields = _fields(model)
+    slots = ", ".join(["%s"] * len(fields))
+    parts = [
+        f"WITH new AS (INSERT INTO {_table(model)} ({_columns(fields)}) VALUES ({slots})"  # noqa: S608
+        f" ON CONFLICT ({once}) DO NOTHING RETURNING {_quote(model._meta.pk.column)} AS id)"
+    ]
+    for number, child in enumerate(children):
+        fields = _fields(child, parent)
+        # A value in a SELECT needs its column's type said.
+        slots = ", ".join(
+            "new.id" if field.attname == parent else f"%s::{field.db_type(connection)}"
+            for field in fields
+        )
+        parts.append(
+            f"child{number} AS (INSERT INTO {_table(child)} ({_columns(fields)})"  # noqa: S608
+            f" SELECT {slots} FROM new)"
+        )
+    return ", ".join(parts) + " SELECT id FROM new"
+
+
+def _quote(name: str) -> str:
+    return connection.ops.quote_name(name)
+
+
+def _table(model: type[Model]) -> str:
+    return _quote(model._meta.db_table)
+
+
+def _columns(fields: Sequence["Field[Any, Any]"]) -> str:
+    return ", ".join(_quote(field.column) for field in fields)
+
+
+@lru_cache(maxsize=32)
+def _fields(model: type[Model], parent: str = "") -> tuple["Field[Any, Any]", ...]:
+    """Return the columns to write; a key the database numbers itself is not among them."""
+    return tuple(
+        field
+        for field in model._meta.concrete_fields
+        if field.attname == parent or not field.db_returning
+    )
+
+
+def _values(row: Model, parent: str = "") -> list[Any]:
+    return [_value(field, row) for field in _fields(type(row), parent) if field.attname != parent]
+
+
+def _value(field: "Field[Any, Any]", row: Model) -> Any:
+    value = field.pre_save(row, add=True)
+    if isinstance(field, BaseSpatialField):
+        return value.ewkt if value is not None else None
+    return field.get_db_prep_save(value, connection)

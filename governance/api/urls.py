@@ -1,0 +1,22 @@
+"""Addresses under /api/v1/: what each floor offers, the schema and its page."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from governance.api.schema import SchemaView, docs
+from grids import api as grids
+from incidents import api as incidents
+from mediation import api as mediation
+
+router = SimpleRouter()
+for floor in (grids, incidents, mediation):
+    for prefix, viewset in floor.router_entries:
+        router.register(prefix, viewset, basename=f"api_{prefix}")
+
+urlpatterns = [
+    *grids.paths,
+    *incidents.paths,
+    path("schema/", SchemaView.as_view(), name="api_schema"),
+    path("docs/", docs, name="api_docs"),
+    path("", include(router.urls)),
+]

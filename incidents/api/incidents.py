@@ -1,0 +1,265 @@
+"""Cases for staff: list, one case, and every step a person may take.
+
+What lives here: turning JSON into the same forms and services the pages use. What must not:
+who may do what (workflow), and personal data of reporters.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, QueryDict
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.errors import Conflict, GeshiError, Invalid, NotAllowed
+from core.ratelimit import client_ip
+from grids.access import HasRole
+from grids.models import Role
+from grids.queries import KEEPERS
+from incidents.forms.actions import ACTION_FORMS
+from incidents.models import NO_DUE, Event, Incident, Source, StageClock, State, Tier
+from incidents.queries import running_clocks, timeline, visible_incident
+from incidents.queries.queue import ORDERS, WAITING, give_names, queue_page, read_filters
+from incidents.workflow import Actor, action_label, available, refusal, state_allows
+
+STAFF = frozenset(Role.values) - KEEPERS
+CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
+
+
+class IncidentRow(serializers.Serializer):
+    """A case as the queue shows it."""
+
+    tracking_code = serializers.CharField()
+    summary = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(choices=State.choices)
+    state_label = serializers.CharField(source="get_state_display")
+    urgency = serializers.IntegerField()
+    source = serializers.ChoiceField(choices=Source.choices)
+    tier = serializers.ChoiceField(choices=Tier.choices, allow_blank=True)
+    round = serializers.IntegerField()
+    place = serializers.CharField()
+    category = serializers.CharField(source="category_label")
+    owner = serializers.CharField(source="owner_label")
+    reported_at = serializers.DateTimeField()
+    due_at = serializers.SerializerMethodField()
+    overdue_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+    def get_summary(self, incident: Incident) -> str:
+        """The beginning of the text."""
+        return getattr(incident, "head", "") or incident.summary
+
+    @extend_schema_field(OpenApiTypes.DATETIME)
+    def get_due_at(self, incident: Incident) -> Any:
+        """The nearest running deadline, or null."""
+        return None if incident.due_at == NO_DUE else incident.due_at
+
+
+class IncidentPage(serializers.Serializer):
+    """A page of the queue, with the cursors of its neighbours."""
+
+    results = IncidentRow(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+class EventRow(serializers.ModelSerializer):
+    """One row of the timeline."""
+
+    label = serializers.SerializerMethodField()
+    actor = serializers.SerializerMethodField()
+    photos = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Event
+        fields = [
+            "seq", "at", "action", "label", "actor_kind", "actor", "actor_place", "from_state",
+            "to_state", "note", "data", "public", "photos",
+        ]  # fmt: skip
+
+    def get_label(self, event: Event) -> str:
+        """The step in words."""
+        return str(action_label(event.action))
+
+    def get_actor(self, event: Event) -> str:
+        """Who took the step, if a person did."""
+        return str(event.actor or "")
+
+    def get_photos(self, event: Event) -> list[str]:
+        """Addresses of the photos."""
+        return [reverse("file", args=[photo.pk]) for photo in event.photos.all()]
+
+
+class ClockRow(serializers.ModelSerializer):
+    """One deadline that runs or is paused."""
+
+    department = serializers.SerializerMethodField()
+
+    class Meta:
+        model = StageClock
+        fields = [
+            "stage", "name", "department", "amount", "unit", "started_at", "due_at", "breached_at",
+        ]  # fmt: skip
+
+    def get_department(self, clock: StageClock) -> str:
+        """The called department whose clock it is, if it is a whistle's."""
+        return clock.party.department.label if clock.party else ""
+
+
+class ActionRow(serializers.Serializer):
+    """A step the person may take now."""
+
+    action = serializers.CharField()
+    label = serializers.CharField()
+
+
+class IncidentDetail(IncidentRow):
+    """A case with its timeline, clocks and the steps open to whoever asks."""
+
+    version = serializers.IntegerField(help_text="Send it as `seen` with a step.")
+    text = serializers.CharField()
+    address = serializers.CharField()
+    lat = serializers.SerializerMethodField()
+    lon = serializers.SerializerMethodField()
+    found_by = serializers.CharField()
+    timeline = EventRow(many=True)
+    clocks = ClockRow(many=True, source="clocks_shown")
+    actions = ActionRow(many=True)
+
+    def get_lat(self, incident: Incident) -> float | None:
+        """Latitude in WGS-84 degrees."""
+        return incident.location.y if incident.location else None
+
+    def get_lon(self, incident: Incident) -> float | None:
+        """Longitude in WGS-84 degrees."""
+        return incident.location.x if incident.location else None
+
+
+class IncidentViewSet(viewsets.ViewSet):
+    """The cases one's postings open, and the steps one may take. Outside of them: 404."""
+
+    permission_classes = (HasRole,)
+    roles = STAFF
+    serializer_class = IncidentDetail
+    lookup_field = "tracking_code"
+    lookup_value_regex = "[0-9A-Z]{1,16}"
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("cursor", str),
+            OpenApiParameter("show", enum=["open", "all"]),
+            OpenApiParameter("order", enum=list(ORDERS)),
+            OpenApiParameter("waiting", enum=list(WAITING)),
+            OpenApiParameter("state", enum=State.values),
+            OpenApiParameter("area", int),
+            OpenApiParameter("category", int),
+            OpenApiParameter("major", str),
+            OpenApiParameter("department", int),
+            OpenApiParameter("tier", enum=Tier.values),
+            OpenApiParameter("source", enum=Source.values),
+            OpenApiParameter("urgency", enum=[0, 1, 2]),
+            OpenApiParameter("overdue", enum=["1"]),
+            OpenApiParameter("since", OpenApiTypes.DATE),
+            OpenApiParameter("until", OpenApiTypes.DATE),
+            OpenApiParameter("text", str),
+        ],
+        responses=IncidentPage,
+    )
+    def list(self, request: Request) -> Response:
+        """Return a page of 50; a filter that is not on the list is 400, never guessed at."""
+        params = request.query_params.dict()
+        cursor = params.pop("cursor", "") or None
+        scope = request._request.scope
+        page = queue_page(
+            user=request.user,
+            scope=scope,
+            filters=read_filters(params, scope=scope),
+            cursor=cursor,
+        )
+        give_names(page.items)
+        body = {"results": page.items, "next": page.next, "previous": page.previous}
+        return Response(IncidentPage(body).data)
+
+    @extend_schema(parameters=[CODE], responses=IncidentDetail)
+    def retrieve(self, request: Request, tracking_code: str) -> Response:
+        """Return one case with its timeline and clocks; reporters' contacts are not in it."""
+        incident = _found(request, tracking_code)
+        return Response(_detail(incident, _actor(request)))
+
+    @extend_schema(
+        parameters=[
+            CODE,
+            OpenApiParameter("step", str, OpenApiParameter.PATH, enum=sorted(ACTION_FORMS)),
+        ],
+        request=OpenApiTypes.OBJECT,
+        responses=IncidentDetail,
+    )
+    @action(detail=True, methods=["post"], url_path="(?P<step>[a-z_]{1,30})")
+    def take(self, request: Request, tracking_code: str, step: str) -> Response:
+        """Take a step; the body has the fields of the page's form for it, and `seen`.
+
+        400 names what is wrong by field, 403 the step is somebody else's, 404 there is no such
+        step or case, 409 the case has moved on.
+        """
+        act = ACTION_FORMS.get(step)
+        if act is None:
+            raise Http404
+        incident, actor = _found(request, tracking_code), _actor(request)
+        form = act.form(_as_typed(request.data), incident=incident, actor=actor)
+        if not form.is_valid():
+            raise _refused(actor, incident, step) or Invalid(errors=form.errors)
+        act.verb(incident_id=incident.pk, actor=actor, **act.fixed, **form.arguments())
+        try:
+            return Response(_detail(_found(request, tracking_code), actor))
+        except Http404:
+            # The step has moved the case out of the person's scope; it was taken all the same.
+            return Response(status=204)
+
+
+def _found(request: Request, code: str) -> Incident:
+    return visible_incident(request.user, request._request.scope, code)
+
+
+def _actor(request: Request) -> Actor:
+    whole = request._request
+    return Actor.for_user(request.user, scope=whole.scope, ip=client_ip(whole))
+
+
+def _refused(actor: Actor, incident: Incident, step: str) -> GeshiError | None:
+    """Return why the step cannot be taken however good the fields are, or None."""
+    reason = refusal(actor, incident, step)
+    if reason is not None:
+        return NotAllowed(reason)
+    if not state_allows(incident, step):
+        return Conflict(_("The case has moved on. Please look at it again."))
+    return None
+
+
+def _as_typed(body: Any) -> QueryDict:
+    """Return a JSON object as a form would send it: texts, and lists of texts."""
+    if not isinstance(body, Mapping):
+        raise Invalid(_("Send an object with the fields of the step."))
+    if isinstance(body, QueryDict):
+        return body
+    typed = QueryDict(mutable=True)
+    for name, value in body.items():
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(item, dict | list) for item in values):
+            raise Invalid(_("This value is not one of its choices."), field=str(name))
+        typed.setlist(str(name), [str(item) for item in values if item is not None])
+    return typed
+
+
+def _detail(incident: Incident, actor: Actor) -> dict[str, Any]:
+    give_names([incident])
+    incident.timeline = timeline(incident)
+    incident.clocks_shown = running_clocks(incident)
+    steps = [line for line in available(actor, incident) if line.action in ACTION_FORMS]
+    incident.actions = [{"action": line.action, "label": str(line.label)} for line in steps]
+    return IncidentDetail(incident).data
