@@ -323,10 +323,11 @@ def _choice(name: str) -> dict[str, Any]:
 
 
 def _calendar_url(request: HttpRequest, error: GeshiError | None) -> str:
-    may = request.user.has_perm("core.add_calendaryear")
-    if isinstance(error, CalendarMissing) and may and request.user.is_staff:
-        return reverse("admin:core_calendaryear_add")
-    return ""
+    if not isinstance(error, CalendarMissing) or not request.user.is_staff:
+        return ""
+    if not request.user.has_perm("core.add_calendaryear"):
+        return ""
+    return reverse("admin:core_calendaryear_add")
 
 
 def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[str, Any]:
