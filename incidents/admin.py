@@ -68,7 +68,7 @@ class DeadlineForm(forms.ModelForm):
 
     def save(self, commit: bool = True) -> DeadlineVersion:
         """Leave writing to the service, which numbers the version."""
-        return self.instance
+        return super().save(commit=False)
 
 
 DEADLINE_FIELDS = ["valid_from", "escalate_amount", "escalate_unit"] + [

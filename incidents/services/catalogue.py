@@ -126,7 +126,11 @@ def set_deadlines(
         raise Invalid(field="deadlines")
     with transaction.atomic():
         # Serialises two administrators: the version number is the next one for both.
-        list(DeadlineVersion.objects.select_for_update().filter(category=category))
+        list(
+            DeadlineVersion.objects.select_for_update(of=("self",))
+            .filter(category=category)
+            .order_by("pk")
+        )
         newest = DeadlineVersion.objects.filter(category=category).order_by("-version").first()
         version = DeadlineVersion.objects.create(
             category=category,

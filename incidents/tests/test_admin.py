@@ -1,0 +1,184 @@
+"""What an administrator changes about incidents, and what nobody may change."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+from django.utils import timezone
+
+from incidents.factories import World
+from incidents.models import (
+    Article,
+    Category,
+    DeadlineVersion,
+    Event,
+    OwnerKind,
+    RoutingRule,
+    Stage,
+    TriageModel,
+)
+from incidents.services.catalogue import load_catalogue
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def admin(client):
+    client.force_login(
+        get_user_model().objects.create(
+            username="chief", is_superuser=True, is_staff=True, is_active=True
+        )
+    )
+    return client
+
+
+def change(row):
+    return reverse(f"admin:incidents_{row._meta.model_name}_change", args=[row.pk])
+
+
+def fields_of(response):
+    """What the browser would send back unchanged."""
+    form = response.context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    for formset in response.context["inline_admin_formsets"]:
+        for field in formset.formset.management_form:
+            data[field.html_name] = field.value()
+    return {name: value for name, value in data.items() if value is not None and value is not False}
+
+
+def new_deadlines(**stages):
+    data = {
+        "deadline_versions-TOTAL_FORMS": 1,
+        "deadline_versions-0-valid_from": timezone.localdate(),
+        "deadline_versions-0-escalate_amount": 1,
+        "deadline_versions-0-escalate_unit": "working_days",
+    }
+    for stage in Stage.values:
+        data[f"deadline_versions-0-{stage}_amount"] = stages.get(stage, "")
+        data[f"deadline_versions-0-{stage}_unit"] = "working_hours"
+    return data
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("category", "deadlineversion", "routingrule", "article", "triageexample"),
+        *("triagemodel", "incident", "event"),
+    ],
+)
+def test_every_list_opens(admin, world, model):
+    load_catalogue(county=world.county)
+    world.dispatched()
+    TriageModel.objects.create(
+        version=1, blob=b"", threshold=1, precision_asked=1, trained_at=timezone.now()
+    )
+    assert admin.get(reverse(f"admin:incidents_{model}_changelist")).status_code == 200
+
+
+def test_deadlines_are_changed_by_a_new_version_only(admin, world):
+    load_catalogue(county=world.county)
+    item = Category.objects.get(code="HW-01")
+    page = admin.get(change(item))
+    response = admin.post(change(item), fields_of(page) | new_deadlines(respond=7))
+    assert response.status_code == 302, response.context["errors"]
+    old, new = DeadlineVersion.objects.filter(category=item).order_by("version")
+    assert new.deadlines.get().amount == 7
+    assert old.deadlines.count() > 1
+
+
+def test_saving_an_item_without_new_deadlines_makes_no_version(admin, world):
+    page = admin.get(change(world.rubbish))
+    data = fields_of(page) | {"deadline_versions-TOTAL_FORMS": 0, "name": "垃圾"}
+    assert admin.post(change(world.rubbish), data).status_code == 302
+    world.rubbish.refresh_from_db()
+    assert world.rubbish.name == "垃圾"
+    assert not world.rubbish.deadline_versions.exists()
+
+
+def test_a_version_without_any_deadline_is_refused_on_the_form(admin, world):
+    page = admin.get(change(world.rubbish))
+    data = fields_of(page) | new_deadlines()
+    data["deadline_versions-0-escalate_amount"] = 3
+    assert admin.post(change(world.rubbish), data).status_code == 200
+    assert not world.rubbish.deadline_versions.exists()
+
+
+def test_the_countys_own_deadlines_get_a_new_version(admin, world):
+    data = {
+        name.removeprefix("deadline_versions-0-"): value
+        for name, value in new_deadlines(triage=2).items()
+    }
+    response = admin.post(reverse("admin:incidents_deadlineversion_add"), data)
+    assert response.status_code == 302
+    newest = DeadlineVersion.objects.filter(category=None).order_by("version").last()
+    assert (newest.version, newest.deadlines.get().amount) == (2, 2)
+
+
+def test_the_article_saved_is_found_by_its_words(admin, world):
+    data = {
+        "code": "K9",
+        "title": "公积金提取",
+        "body": "到窗口",
+        "source": "窗口",
+        "published_on": "2026-01-01",
+        "keywords": "公积金,提取",
+        "active": "on",
+    }
+    assert admin.post(reverse("admin:incidents_article_add"), data).status_code == 302
+    assert "提取" in Article.objects.get().bigrams
+
+
+def test_rules_are_moved_and_their_error_is_shown(admin, world):
+    first, second = (
+        RoutingRule.objects.create(position=n, name=f"规则{n}", owner_kind=OwnerKind.PERSON)
+        for n in (1, 2)
+    )
+    RoutingRule.objects.update(last_error="这个区域已撤销", last_error_at=timezone.now())
+    url = reverse("admin:incidents_routingrule_changelist")
+    assert "这个区域已撤销" in admin.get(url).content.decode()
+    admin.post(url, {"action": "move_up", "_selected_action": [second.pk]})
+    assert list(RoutingRule.objects.all()) == [second, first]
+    admin.post(url, {"action": "forget_error", "_selected_action": [second.pk]})
+    assert RoutingRule.objects.get(pk=second.pk).last_error == ""
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"weekdays": "8"},
+        {"owner_kind": "department"},
+        {"from_time": "20:00"},
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused_on_the_form(admin, world, bad):
+    data = {"position": 1, "name": "规则", "owner_kind": "person", "active": "on"} | bad
+    response = admin.post(reverse("admin:incidents_routingrule_add"), data)
+    assert response.status_code == 200
+    assert not RoutingRule.objects.exists()
+
+
+def test_a_trained_version_is_put_in_force(admin, world):
+    rows = [
+        TriageModel.objects.create(
+            version=n, blob=b"", threshold=1, precision_asked=1, trained_at=timezone.now()
+        )
+        for n in (1, 2)
+    ]
+    url = reverse("admin:incidents_triagemodel_changelist")
+    admin.post(url, {"action": "activate", "_selected_action": [rows[1].pk]})
+    assert TriageModel.objects.get(active=True) == rows[1]
+    admin.post(url, {"action": "activate", "_selected_action": [row.pk for row in rows]})
+    assert TriageModel.objects.get(active=True) == rows[1]
+
+
+def test_cases_and_their_timeline_are_only_read(admin, world):
+    incident = world.dispatched()
+    for row in (incident, Event.objects.filter(incident=incident).first()):
+        assert admin.get(change(row)).status_code == 200
+        assert admin.post(change(row), {}).status_code == 403
+        url = reverse(f"admin:incidents_{row._meta.model_name}_delete", args=[row.pk])
+        assert admin.post(url, {"post": "yes"}).status_code == 403
