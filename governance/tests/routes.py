@@ -19,9 +19,10 @@ PUBLIC_OF_LIBRARIES = {"django.views.i18n.set_language"}
 # An argument nobody answers to: the right role then gets 404, which is a fair answer.
 UNKNOWN = {"int": 999_999_999, "uuid": "00000000-0000-0000-0000-000000000000", "float": "0"}
 
-# Arguments that must be real, by name or by (route, name). An app's own objects belong here
-# as soon as a view answers 500 for what does not exist.
+# Arguments that must look a certain way to reach their view, by name or by (route, name).
 ARGUMENTS: dict[str | tuple[str, str], Callable[[SmallCounty], Any]] = {
+    "tracking_code": lambda _county: "0UNKNOWN",
+    ("api/v1/areas/%(code)s/", "code"): lambda county: county.county.code,
     "format": lambda _county: "json",
     "z": lambda _county: 12,
     "x": lambda _county: 3358,
