@@ -41,15 +41,17 @@ def fold(*, batch: int = 20_000) -> int:
         return cursor.fetchone()[0]
 
 
-# Every figure as it follows from the timeline. The town is the one the case lay in when the
-# row was written: that of the next row that moved it away, else its present one.
+# Every figure as it follows from the timeline. Rows a step wrote say themselves whether the
+# case closed in time; of imported ones the missed deadlines of the round tell. The town is
+# the one the case lay in when the row was written: that of the next row that moved it away,
+# else its present one.
 _RECOUNT = """
     WITH rows AS (
         SELECT i.county_id,
                CASE WHEN later.data IS NULL THEN i.town_id
                     ELSE (later.data -> 'moved' ->> 'from')::bigint END AS town_id,
                (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
-               e.action, e.from_state, e.to_state, e.data
+               e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
           FROM incidents_event e
           JOIN incidents_incident i ON i.id = e.incident_id
           LEFT JOIN LATERAL (
@@ -76,9 +78,13 @@ _RECOUNT = """
             UNION ALL SELECT 'exit:merged' WHERE action = 'merge'
             UNION ALL SELECT 'exit:' || (data ->> 'to') WHERE action = 'hand_over'
             UNION ALL SELECT unnest(ARRAY['closed',
-                       CASE WHEN (data ->> 'in_time')::boolean THEN 'closed:in_time'
-                            ELSE 'closed:late' END])
-                       WHERE data ? 'in_time'
+                       CASE WHEN coalesce((data ->> 'in_time')::boolean, NOT EXISTS (
+                                SELECT FROM incidents_event missed
+                                 WHERE missed.incident_id = rows.incident_id
+                                   AND missed.seq < rows.seq AND missed.action = 'overdue'
+                                   AND missed.data -> 'round' = rows.data -> 'round'))
+                            THEN 'closed:in_time' ELSE 'closed:late' END])
+                       WHERE to_state = 'closed' AND from_state <> 'closed'
             UNION ALL SELECT jsonb_array_elements_text(data -> 'clocks') WHERE data ? 'clocks'
         ) AS metrics (metric)
     ), truth AS (
