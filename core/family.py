@@ -54,7 +54,7 @@ def _statement(
             f"child{number} AS (INSERT INTO {_table(child)} ({_columns(fields)})"  # noqa: S608
             f" SELECT {slots} FROM new)"
         )
-    return ", ".join(parts) + " SELECT id FROM new"
+    return ", ".join(parts) + " SELECT id FROM new"  # noqa: S608
 
 
 def _quote(name: str) -> str:

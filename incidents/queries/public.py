@@ -8,10 +8,12 @@ from uuid import UUID
 
 from django.contrib.gis.db.models import Extent
 
-from grids.models import Area, Level
+from grids.models import SHAPES, Area, Level
 from incidents.models import Attachment, CallBack, Event, Incident
 
 MOST_MERGES = 5
+# Boundaries are large and no page of words needs them.
+_SHAPES = [f"{level}__{shape}" for level in ("owner_area", "town", "village") for shape in SHAPES]
 
 
 def county_bounds() -> str:
@@ -21,12 +23,19 @@ def county_bounds() -> str:
     return ",".join(f"{degrees:.5f}" for degrees in box) if box else ""
 
 
+def full_name(area: Area) -> str:
+    """Return the area's name with those above it up to the town (1 query): names repeat."""
+    above = Area.objects.filter(path__in=area.lineage_paths[1:]).values_list("name", flat=True)
+    return " · ".join(above) or area.name
+
+
 def case_by_code(code: str) -> Incident | None:
     """Return the case with exactly this tracking code, else None (1 query)."""
     return (
         Incident.objects.select_related(
-            "category", "owner_department", "owner_area", "town", "village", "grid"
+            "category", "owner_department", "owner_area", "town", "village"
         )
+        .defer(*_SHAPES)
         .filter(tracking_code=code)
         .first()
     )

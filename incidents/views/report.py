@@ -24,7 +24,7 @@ from incidents import emergencies
 from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_of_code
 from incidents.models import Incident, Source
-from incidents.queries.public import case_by_code, county_bounds, own_drafts
+from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
 from incidents.services import photos
 from incidents.services.intake import Report, same_text
 from incidents.services.intake import report as take_in
@@ -120,7 +120,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "form": form,
-        "area": area,
+        "area_name": full_name(area) if area else "",
         "photo_ids": photo_ids or [],
         "most_photos": MAX_PHOTOS,
         "bounds": county_bounds(),
