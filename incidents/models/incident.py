@@ -98,9 +98,13 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         they are exactly :meth:`visible_to`.
         """
         found = [self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas]
+        # A neighbour's grid may have been given the case: its owner sees it too.
+        inside = [area for area in scope.areas if area.level != Level.COUNTY]
+        found += [self.filter(owner_area_id=area.pk) for area in inside]
         for department in scope.departments:
             found.append(self.filter(owner_department_id=department.pk))
-            found.append(self.filter(whistles__parties__department_id=department.pk).distinct())
+            called = Incident.objects.filter(whistles__parties__department_id=department.pk)
+            found.append(self.filter(pk__in=called.values("pk")))
         return found
 
     def visible_to(self, user: User, scope: Scope | None = None) -> "IncidentQuerySet":
@@ -110,7 +114,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         for area in scope.areas:
             if area.level in {Level.PROVINCE, Level.CITY}:
                 continue
-            reach |= Q(**{f"{area.level}_id": area.pk})
+            reach |= Q(**{f"{area.level}_id": area.pk}) | Q(owner_area_id=area.pk)
         if scope.department_ids:
             reach |= Q(owner_department_id__in=scope.department_ids)
             reach |= Q(
@@ -214,14 +218,19 @@ class Incident(models.Model):
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
         indexes = [
-            # Newest first, any scope or single filter: an equality and the key.
-            models.Index(fields=["county", "-id"], name="incident_county"),
-            models.Index(fields=["town", "-id"], name="incident_town"),
-            models.Index(fields=["village", "-id"], name="incident_village"),
-            models.Index(fields=["grid", "-id"], name="incident_grid"),
-            models.Index(fields=["owner_department", "-id"], name="incident_department"),
-            models.Index(fields=["category", "-id"], name="incident_category"),
-            models.Index(fields=["county", "state", "-id"], name="incident_county_state"),
+            # Newest first, any scope or single filter and any days: an equality and the key.
+            models.Index(fields=["county", "-reported_at", "-id"], name="incident_county_new"),
+            models.Index(fields=["town", "-reported_at", "-id"], name="incident_town_new"),
+            models.Index(fields=["village", "-reported_at", "-id"], name="incident_village_new"),
+            models.Index(fields=["grid", "-reported_at", "-id"], name="incident_grid_new"),
+            models.Index(
+                fields=["owner_department", "-reported_at", "-id"], name="incident_department_new"
+            ),
+            models.Index(
+                fields=["owner_area", "-reported_at", "-id"],
+                name="incident_owner_area_new",
+                condition=Q(owner_area__isnull=False),
+            ),
             # Open work, most urgent deadline first.
             models.Index(
                 fields=["county", "due_at", "id"],
@@ -263,7 +272,21 @@ class Incident(models.Model):
                 name="open_by_place",
                 condition=Q(ended_at__isnull=True),
             ),
-            GinIndex(fields=["bigrams"], name="incident_bigrams"),
+            # Words, and every filter that may be rare, intersected in any combination.
+            GinIndex(
+                fields=[
+                    "bigrams",
+                    "town",
+                    "village",
+                    "category",
+                    "owner_department",
+                    "state",
+                    "tier",
+                    "source",
+                    "urgency",
+                ],
+                name="incident_facets",
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -171,11 +171,16 @@ def place_counts(areas: Sequence[Area], *, soon: datetime) -> dict[str, int]:
 
 
 def worker_page(areas: Sequence[Area], *, cursor: str | None, size: int = 30) -> Page:
-    """Return open cases of grids, and of units those the unit itself has, most urgent first."""
+    """Return open cases in these places or given to them, most urgent first.
+
+    Of a unit, which has no index of its own, only what it was given.
+    """
     branches = []
     for area in areas:
-        where = {Level.UNIT: "owner_area_id"}.get(Level(area.level), f"{area.level}_id")
-        branches.append(listed(Incident.objects.open().filter(**{where: area.pk})))
+        rows = listed(Incident.objects.open())
+        branches.append(rows.filter(owner_area_id=area.pk))
+        if area.level != Level.UNIT:
+            branches.append(rows.filter(**{f"{area.level}_id": area.pk}))
     return keyset_page(branches, order=OPEN_ORDER, cursor=cursor, size=size)
 
 

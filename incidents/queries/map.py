@@ -19,7 +19,7 @@ from core.errors import Invalid
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import Incident
-from incidents.queries.queue import SUMMARY_LENGTH, QueueFilters, matching, within
+from incidents.queries.queue import SUMMARY_LENGTH, QueueFilters, in_days, matching, within
 
 # Below the first zoom towns are drawn, below the second villages, then grids.
 VILLAGES_FROM, GRIDS_FROM = 12, 14
@@ -137,7 +137,9 @@ def points(box: Box, *, scope: Scope, filters: QueueFilters) -> Points:
     """
     rows = (
         Incident.objects.open()
-        .filter(within(scope), matching(filters), location__bboverlaps=box.polygon)
+        .filter(
+            within(scope), matching(filters), in_days(filters), location__bboverlaps=box.polygon
+        )
         .annotate(lon=_coordinate("ST_X"), lat=_coordinate("ST_Y"))
     )
     if filters.area:

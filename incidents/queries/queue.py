@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Count, Q
 from django.db.models.functions import Left
 from django.utils import timezone
@@ -18,7 +19,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
-from core.paging import Page, keyset_page
+from core.paging import Page, from_cursor, is_full, keyset_page
 from core.text import normalise, search_terms
 from grids.models import SHAPES, Area, Department, Level, User
 from grids.queries import Scope
@@ -37,12 +38,14 @@ from incidents.models.incident import IncidentQuerySet
 PAGE_SIZE = 50
 TEXT_LIMIT = 100
 SUMMARY_LENGTH = 120
+# How many cases are walked in order before the index of facets is asked.
+STRETCH = 2000
 # Names of the catalogue change by hand, seldom; the counters of the tabs are a few seconds old.
 NAMES_KEPT, COUNTS_KEPT = 60, 5
 
 NEWEST, DEADLINE = "new", "due"
 ORDERS = {
-    NEWEST: ("-id",),
+    NEWEST: ("-reported_at", "-id"),
     DEADLINE: ("due_at", "id"),
 }
 
@@ -70,8 +73,8 @@ WAITING: dict[str, tuple[Any, Q]] = {
 class QueueFilters:
     """What somebody asked of the queue; every field is checked, "" or None asks nothing.
 
-    ``show`` is open or all, ``order`` new or due (open cases only). ``area`` lies inside the
-    scope. ``since`` and ``until`` are local days, both included.
+    ``show`` is open or all (an ended ``state`` shows them too), ``order`` new or due (open cases
+    only). ``area`` lies inside the scope. ``since`` and ``until`` are local days, both included.
     """
 
     show: str = "open"
@@ -93,13 +96,10 @@ class QueueFilters:
     @property
     def open_only(self) -> bool:
         """Whether only cases still on their way can match."""
-        return (
-            self.show == "open"
-            or self.order == DEADLINE
-            or bool(self.waiting)
-            or self.overdue
-            or (bool(self.state) and self.state not in ENDED)
-        )
+        if self.waiting or self.overdue:
+            return True
+        asks_open = self.show == "open" or self.order == DEADLINE or bool(self.state)
+        return self.state not in ENDED and asks_open
 
 
 def read_filters(params: Mapping[str, str], *, scope: Scope) -> QueueFilters:
@@ -123,8 +123,8 @@ def read_filters(params: Mapping[str, str], *, scope: Scope) -> QueueFilters:
     filters = QueueFilters(**found)
     if filters.since and filters.until and filters.since > filters.until:
         raise Invalid(_("The first day must not be after the last."), field="since")
-    if filters.show == "all" and filters.order == DEADLINE:
-        # Closed cases have no deadline to sort by.
+    if filters.order == DEADLINE and (filters.show == "all" or filters.state in ENDED):
+        # Ended cases have no deadline to sort by.
         filters = replace(filters, order=NEWEST)
     return filters
 
@@ -142,9 +142,64 @@ def queue_page(
     Rows are light incidents: ``head`` is the beginning of the text, joined rows are not loaded
     (see :func:`give_names`). Raises Invalid for a cursor that is not ours.
     """
-    rows = Incident.objects.annotate(head=Left("text", SUMMARY_LENGTH)).only(*_COLUMNS)
-    branches = [branch.filter(matching(filters)) for branch in _reach(rows, scope, filters)]
-    return keyset_page(branches, order=ORDERS[filters.order], cursor=cursor, size=size)
+    if filters.open_only and filters.state in ENDED:
+        return Page([], None, None)
+    order = ORDERS[filters.order]
+    spans = [
+        branch.filter(in_days(filters)) for branch in _reach(Incident.objects.all(), scope, filters)
+    ]
+    wanted = matching(filters)
+    branches = [_light(span.filter(wanted)) for span in spans]
+    if filters.order == DEADLINE or not wanted:
+        return keyset_page(branches, order=order, cursor=cursor, size=size)
+    # How many cases match cannot be foretold where filters depend on one another, and a wrong
+    # guess walks the whole history. So a short stretch is walked, and only when it holds too
+    # few are all matches picked by the index of facets.
+    stretch = _stretch(spans, cursor)
+    near = [_light(span.filter(wanted, stretch)) for span in spans]
+    page = keyset_page(near, order=order, cursor=cursor, size=size)
+    if is_full(page, cursor):
+        return page
+    picked = [pk for span in spans for pk in _pick(span.filter(wanted), cursor, size + 1)]
+    rows = _light(Incident.objects.filter(pk__in=picked))
+    return keyset_page(rows, order=order, cursor=cursor, size=size)
+
+
+def _light(rows: IncidentQuerySet) -> IncidentQuerySet:
+    return rows.annotate(head=Left("text", SUMMARY_LENGTH)).only(*_COLUMNS)
+
+
+def _stretch(spans: list[IncidentQuerySet], cursor: str | None) -> Q:
+    """Return the time in which no span holds more than STRETCH rows from the cursor on.
+
+    One for all: a page must not show an old row of one span before a newer one of another.
+    """
+    ends: list[datetime] = []
+    newest_first = True
+    for span in spans:
+        ahead = from_cursor(span, order=ORDERS[NEWEST], cursor=cursor)
+        newest_first = ahead.query.order_by[0].startswith("-")
+        ends += ahead.values_list("reported_at", flat=True)[STRETCH : STRETCH + 1]
+    if not ends:
+        return Q()
+    return Q(reported_at__gte=max(ends)) if newest_first else Q(reported_at__lte=min(ends))
+
+
+def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
+    """Return the ids of the first ``size`` rows from the cursor on, picked out of all matches.
+
+    The fence (MATERIALIZED) keeps the planner from walking in order and hoping for an early end.
+    """
+    ahead = from_cursor(rows, order=ORDERS[NEWEST], cursor=cursor)
+    down = "DESC" if ahead.query.order_by[0].startswith("-") else "ASC"
+    found, params = ahead.order_by().values("pk", "reported_at").query.sql_with_params()
+    with connection.cursor() as database:
+        database.execute(
+            f"WITH found (id, reported_at) AS MATERIALIZED ({found}) SELECT id FROM found "  # noqa: S608
+            f"ORDER BY reported_at {down}, id {down} LIMIT %s",
+            [*params, size],
+        )
+        return [row[0] for row in database.fetchall()]
 
 
 def give_names(incidents: Collection[Incident]) -> None:
@@ -209,6 +264,8 @@ def within(scope: Scope, prefix: str = "") -> Q:
     reach = Q(pk__in=[])
     for area in scope.areas:
         reach |= Q(**{f"{prefix}{area.level}_id": area.pk})
+        if area.level != Level.COUNTY:
+            reach |= Q(**{f"{prefix}owner_area_id": area.pk})
     if scope.department_ids:
         reach |= Q(**{f"{prefix}owner_department_id__in": scope.department_ids})
         called = Incident.objects.filter(
@@ -244,7 +301,7 @@ def _reach(rows: IncidentQuerySet, scope: Scope, filters: QueueFilters) -> list[
 
 
 def matching(filters: QueueFilters) -> Q:
-    """Return the filters as conditions on a case, without scope and area (≤ 1 query)."""
+    """Return the filters as conditions on a case, without scope, area and days (≤ 1 query)."""
     equal = {
         "state": filters.state,
         "category_id": filters.category,
@@ -263,12 +320,18 @@ def matching(filters: QueueFilters) -> Q:
         wanted &= Q(category__in=_ids_of_major(filters.major))
     if filters.overdue:
         wanted &= OVERDUE
+    if filters.text:
+        wanted &= _about(filters.text)
+    return wanted
+
+
+def in_days(filters: QueueFilters) -> Q:
+    """Return the days asked for as a condition on a case."""
+    wanted = Q()
     if filters.since:
         wanted &= Q(reported_at__gte=_midnight(filters.since))
     if filters.until:
         wanted &= Q(reported_at__lt=_midnight(filters.until + timedelta(days=1)))
-    if filters.text:
-        wanted &= _about(filters.text)
     return wanted
 
 

@@ -57,6 +57,14 @@ def test_staff_of_the_place_and_the_owner_find_the_case(world):
         assert as_(user).get(url(incident)).status_code == 200
 
 
+def test_a_neighbouring_grid_that_was_given_the_case_finds_it(world):
+    neighbour = person(Role.GRID_WORKER, world.places.grids[1])
+    incident = world.dispatched(to=world.places.grids[1])
+    assert as_(neighbour).get(url(incident)).status_code == 200
+    assert incident.tracking_code in html(as_(neighbour).get("/worker/"))
+    assert do(as_(neighbour), incident, "accept").status_code == 302
+
+
 def test_outside_the_scope_the_case_does_not_exist(world):
     incident = world.dispatched()
     elsewhere = person(Role.TOWN_ADMIN, world.places.towns[1])
@@ -346,3 +354,21 @@ def test_a_suspended_case_says_until_when(world):
     )
     page = html(as_(world.command).get(url(incident)))
     assert f"{timezone.localtime(until):%Y-%m-%d %H:%M}" in page
+
+
+@pytest.mark.browser
+def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world, page_zh):
+    RoutingRule.objects.create(position=1, name="交主管部门", owner_kind="category_owner")
+    incident = world.report()
+    page = page_zh(1440)
+    cookie = as_(world.command).cookies["sessionid"].value
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": cookie, "url": page_zh._base_url + "/"}]
+    )
+    page.goto(url(incident))
+    page.locator(".c-filter").first.fill("垃圾")
+    page.locator(".c-preview", has_text="城管局").wait_for()
+    page.get_by_label("说明").fill("请尽快")
+    page.locator(".c-send").click()
+    page.locator(".c-head", has_text="待接收").wait_for()
+    assert fresh(incident).owner_department_id == world.city.pk
