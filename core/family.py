@@ -12,6 +12,9 @@ from django.contrib.gis.db.models.fields import BaseSpatialField
 from django.db import connection
 from django.db.models import Field, Model
 
+Fields = tuple["Field[Any, Any]", ...]
+Shape = tuple[type[Model], Fields]
+
 
 def insert_family(
     parent_row: Model, children: Sequence[Model], *, parent: str, once: str
@@ -22,36 +25,37 @@ def insert_family(
     written beside. ``once`` names the parent's unique column: if a row has that value already,
     nothing is written and the answer is None. Needs no transaction around it.
     """
-    values = _values(parent_row)
+    fields, values = _filled(parent_row)
+    shapes = []
     for child in children:
-        values += _values(child, parent)
-    statement = _statement(type(parent_row), tuple(map(type, children)), parent, once)
+        columns, more = _filled(child, parent)
+        shapes.append((type(child), columns))
+        values += more
+    statement = _statement(type(parent_row), fields, tuple(shapes), parent, once)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()
     return row[0] if row else None
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)
 def _statement(
-    model: type[Model], children: tuple[type[Model], ...], parent: str, once: str
+    model: type[Model], fields: Fields, children: tuple[Shape, ...], parent: str, once: str
 ) -> str:
     """Return the text: names of tables, columns and types; every value is a parameter."""
-    fields = _fields(model)
     slots = ", ".join(["%s"] * len(fields))
     parts = [
         f"WITH new AS (INSERT INTO {_table(model)} ({_columns(fields)}) VALUES ({slots})"  # noqa: S608
         f" ON CONFLICT ({once}) DO NOTHING RETURNING {_quote(model._meta.pk.column)} AS id)"
     ]
-    for number, child in enumerate(children):
-        fields = _fields(child, parent)
+    for number, (child, columns) in enumerate(children):
         # A value in a SELECT needs its column's type said.
         slots = ", ".join(
             "new.id" if field.attname == parent else f"%s::{field.db_type(connection)}"
-            for field in fields
+            for field in columns
         )
         parts.append(
-            f"child{number} AS (INSERT INTO {_table(child)} ({_columns(fields)})"  # noqa: S608
+            f"child{number} AS (INSERT INTO {_table(child)} ({_columns(columns)})"  # noqa: S608
             f" SELECT {slots} FROM new)"
         )
     return ", ".join(parts) + " SELECT id FROM new"  # noqa: S608
@@ -65,12 +69,12 @@ def _table(model: type[Model]) -> str:
     return _quote(model._meta.db_table)
 
 
-def _columns(fields: Sequence["Field[Any, Any]"]) -> str:
+def _columns(fields: Fields) -> str:
     return ", ".join(_quote(field.column) for field in fields)
 
 
 @lru_cache(maxsize=32)
-def _fields(model: type[Model], parent: str = "") -> tuple["Field[Any, Any]", ...]:
+def _fields(model: type[Model], parent: str = "") -> Fields:
     """Return the columns to write; a key the database numbers itself is not among them."""
     return tuple(
         field
@@ -79,8 +83,16 @@ def _fields(model: type[Model], parent: str = "") -> tuple["Field[Any, Any]", ..
     )
 
 
-def _values(row: Model, parent: str = "") -> list[Any]:
-    return [_value(field, row) for field in _fields(type(row), parent) if field.attname != parent]
+def _filled(row: Model, parent: str = "") -> tuple[Fields, list[Any]]:
+    """Return the columns with something in them, and the values; nothing is what NULL is."""
+    fields, values = [], []
+    for field in _fields(type(row), parent):
+        if field.attname == parent:
+            fields.append(field)
+        elif (value := _value(field, row)) is not None:
+            fields.append(field)
+            values.append(value)
+    return tuple(fields), values
 
 
 def _value(field: "Field[Any, Any]", row: Model) -> Any:
