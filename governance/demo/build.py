@@ -59,6 +59,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         share = incidents / stories.COUNT
         build_disputes(
             county=county,
+            people=people,
             count=max(round(DISPUTES * share), 20),
             progress=phase("Disputes", max(round(DISPUTES * share), 20)),
         )

@@ -56,7 +56,7 @@ MONTHS = 8
 COUNT = 6582
 SOURCES = {Source.RESIDENT: 46, Source.WORKER: 36, Source.HOTLINE: 12, Source.INSPECTION: 6}
 # How often a road is taken, in percent of the cases that could take it.
-OBJECTS, EXTENDS, SUSPENDS, FAILS_CHECK, UNRATED, UNHAPPY = 5, 6, 3, 5, 38, 7
+OBJECTS, EXTENDS, SUSPENDS, FAILS_CHECK, UNRATED, UNHAPPY, LATE = 5, 6, 3, 5, 38, 7, 7
 # States a young county would hardly show: this many late stories are held in each.
 HELD = {
     State.OBJECTED: 6,
@@ -155,13 +155,16 @@ def _moment(rng: Random, now: datetime) -> datetime:
 def _holds(rng: Random, count: int) -> dict[int, str]:
     """Choose late stories to be held in states that pass quickly."""
     late = list(range(int(count * 0.94), count))
+    earlier = list(range(int(count * 0.7), int(count * 0.9)))
     rng.shuffle(late)
-    scale = count / COUNT
-    holds, n = {}, 0
+    rng.shuffle(earlier)
+    holds = {}
     for state, wanted in HELD.items():
-        for _m in range(max(1, round(wanted * scale))):
-            if n < len(late):
-                holds[late[n]], n = state, n + 1
+        # Three rounds of handling take weeks.
+        free = earlier if state == State.SUPERVISED else late
+        for _m in range(max(1, round(wanted * count / COUNT))):
+            if free:
+                holds[free.pop()] = state
     return holds
 
 
@@ -171,6 +174,8 @@ class _Teller:
     def __init__(self, setting: Setting, rng: Random, at: datetime, hold: str) -> None:
         self.s, self.rng, self.hold = setting, rng, hold
         self.contact: ReporterContact | None = None
+        slow = [Stage.ACCEPT, Stage.RESPOND, Stage.RESPOND, Stage.VERIFY]
+        self.late_at = rng.choice(slow) if rng.random() * 100 < LATE else ""
         self.story = Story(self._report(at), now=setting.now, deadlines=setting.deadlines)
 
     def tell(self) -> tuple[Story, ReporterContact | None]:
@@ -308,6 +313,7 @@ class _Teller:
         incident.triage_tried_at = incident.triage_tried_at or self.story.at
         if self.category.urgent:
             incident.urgency = max(incident.urgency, Urgency.URGENT)
+        self.story.start(Stage.TRIAGE)
         self.story.step("triage", actor, category=self.category.code, tier=incident.tier)
         self._hold_at(State.PENDING)
 
@@ -387,7 +393,8 @@ class _Teller:
         incident.handler = None
         incident.dispatched_at = self.story.at
         incident.accepted_at = incident.arrived_at = incident.responded_at = None
-        self.story.finish(Stage.TRIAGE, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
+        self.story.finish(Stage.TRIAGE)
+        self.story.drop(Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
         self.story.start(Stage.ACCEPT, Stage.RESOLVE)
 
     def _owner_actor(self) -> Actor:
@@ -435,29 +442,31 @@ class _Teller:
             )
 
     def _handle(self, handler: Actor) -> None:
-        story, rng, incident = self.story, self.rng, self.story.incident
-        story.wait(self._share(Stage.ACCEPT, 0.05, 0.7))
+        story, incident = self.story, self.story.incident
+        story.wait(self._share(Stage.ACCEPT, 0.03, 0.4))
         incident.handler, incident.accepted_at = handler.user, story.at
         story.finish(Stage.ACCEPT)
         story.start(Stage.ARRIVE, Stage.RESPOND)
         story.step("accept", handler)
-        if rng.random() < 0.75:
-            story.wait(self._share(Stage.ARRIVE, 0.1, 0.8))
-            incident.arrived_at = story.at
-            story.finish(Stage.ARRIVE)
-            story.step("arrive", handler)
+        story.wait(self._share(Stage.ARRIVE, 0.1, 0.6))
+        incident.arrived_at = story.at
+        story.finish(Stage.ARRIVE)
+        story.step("arrive", handler)
         self._maybe_suspend()
         self._maybe_extend(handler)
         self._respond(handler)
 
     def _share(self, stage: str, low: float, high: float) -> timedelta:
-        """Return part of the time a running clock gives; one in sixteen is late."""
-        clock = next((c for c in self.story.running() if c.stage == stage and c.due_at), None)
-        if clock is None:
+        """Return part of the time the stage still has; a late story overruns one stage."""
+        ends = {c.stage: c.due_at for c in self.story.running() if c.due_at and not c.party}
+        if stage not in ends:
             return self._minutes(30, 600)
-        whole = max(clock.due_at - self.story.at, timedelta(hours=1))
-        late = self.rng.random() < 0.06
-        return whole * (self.rng.uniform(1.05, 1.8) if late else self.rng.uniform(low, high))
+        left = ends[stage] - self.story.at
+        if self.late_at == stage:
+            self.late_at = ""
+            return max(left, timedelta(hours=1)) * self.rng.uniform(1.05, 1.9)
+        whole = min(ends[stage], ends.get(Stage.RESOLVE, ends[stage])) - self.story.at
+        return max(whole, timedelta(hours=1)) * self.rng.uniform(low, high)
 
     def _maybe_suspend(self) -> None:
         story, rng = self.story, self.rng
@@ -513,7 +522,7 @@ class _Teller:
 
     def _respond(self, handler: Actor) -> None:
         story, incident = self.story, self.story.incident
-        story.wait(self._share(Stage.RESPOND, 0.15, 0.9))
+        story.wait(self._share(Stage.RESPOND, 0.1, 0.6))
         incident.handler, incident.responded_at = handler.user, story.at
         story.finish(Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
         story.start(Stage.VERIFY)
@@ -550,6 +559,7 @@ class _Teller:
         incident.tier = Tier.WHISTLE
         incident.owner_department, incident.owner_area = lead, None
         incident.dispatched_at = story.at
+        story.finish(Stage.TRIAGE)
         story.start(Stage.RESPOND, Stage.RESOLVE)
         parties = [
             WhistleParty(whistle=whistle, department=d, is_lead=d == lead) for d in [lead, *others]
@@ -656,7 +666,7 @@ class _Teller:
     def _verify(self) -> None:
         story, rng, incident = self.story, self.rng, self.story.incident
         self._hold_at(State.RESPONDED)
-        story.wait(self._share(Stage.VERIFY, 0.05, 0.7))
+        story.wait(self._share(Stage.VERIFY, 0.05, 0.6))
         if rng.random() * 100 < FAILS_CHECK and incident.tier != Tier.WHISTLE:
             incident.rework_count += 1
             incident.responded_at = None
@@ -669,7 +679,7 @@ class _Teller:
                 note=texts.verify_note(rng, False),
             )
             self._respond(self._owner_actor())
-            story.wait(self._share(Stage.VERIFY, 0.05, 0.7))
+            story.wait(self._share(Stage.VERIFY, 0.05, 0.6))
         incident.verified_at = story.at
         story.finish(Stage.VERIFY, Stage.RESOLVE)
         story.step("verify_pass", self._verifier(), note=texts.verify_note(rng, True))
@@ -717,7 +727,7 @@ class _Teller:
     def _reopen(self, comment: str, data: dict) -> None:
         story, incident = self.story, self.story.incident
         area = incident.owner_area
-        story.finish()
+        story.drop()
         before = incident.round
         incident.verified_at = incident.responded_at = None
         if before > REOPEN_CAP:

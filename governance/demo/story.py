@@ -59,6 +59,7 @@ class Story:
         self.parties: list[WhistleParty] = []
         self.suggestions: list[Suggestion] = []
         self.end_timers: list[tuple[str, int, datetime]] = []
+        self._kept: list[str] = []
 
     def wait(self, delay: timedelta) -> None:
         """Let time pass. Raises PresentReached when that would be the future."""
@@ -77,6 +78,8 @@ class Story:
             incident.state = state or line.target or before
             incident.version += 1
             public = line.public
+        if self._kept:
+            data["clocks"], self._kept = self._kept, []
         return self._row(action, actor, self.at, before, note, data, public)
 
     def _row(self, action, actor, at, before, note, data, public) -> Event:
@@ -129,6 +132,12 @@ class Story:
         """Clocks not finished yet."""
         return [clock for clock in self.clocks if clock.finished_at is None]
 
+    def drop(self, *stages: str) -> None:
+        """End clocks that no longer matter, without counting them."""
+        for clock in self.running():
+            if not stages or clock.stage in stages:
+                clock.finished_at = self.at
+
     def finish(self, *stages: str, party: WhistleParty | None = None) -> None:
         """Finish these clocks (all when none is named); missed ones have climbed meanwhile."""
         for clock in self.running():
@@ -136,6 +145,7 @@ class Story:
                 continue
             self._settle(clock, self.at)
             clock.finished_at = self.at
+            self._kept.append(f"{clock.stage}:{'late' if clock.breached_at else 'in_time'}")
 
     def extend(self, amount: int, unit: str) -> None:
         """Give the respond and resolve clocks more time."""

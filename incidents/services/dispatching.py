@@ -53,7 +53,8 @@ def triage(
                 incident.urgency = max(incident.urgency, 1)
             if area is not None and area.pk != incident.area_id:
                 case.move(place_of_area(area))
-            clocks.finish(case, Stage.TRIAGE)
+            # Runs until somebody has the case: also while a whistle or a dispatcher is awaited.
+            clocks.start(case, Stage.TRIAGE)
             case.note = note.strip()
             case.data = {"category": category.code, "tier": incident.tier}
             if incident.tier == Tier.WHISTLE and incident.town_id:

@@ -76,6 +76,15 @@ def test_a_department_that_is_late_is_taken_to_the_command_centre_then_the_leade
     assert sorted(n.rung for n in notices) == [4, 5]
 
 
+def test_a_triaged_case_nobody_has_yet_keeps_its_clock(world, clock):
+    incident = world.pending()
+    assert running(incident, Stage.TRIAGE)
+    at(clock, hours=5)
+    assert Incident.objects.overdue().get() == incident
+    dispatching.dispatch(incident_id=incident.pk, actor=actor(world.command), department=world.city)
+    assert not StageClock.objects.filter(stage=Stage.TRIAGE, finished_at=None).exists()
+
+
 def test_the_case_says_since_when_it_is_overdue(world, clock):
     incident = world.dispatched()
     at(clock, hours=9)
