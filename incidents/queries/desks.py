@@ -17,7 +17,7 @@ from incidents.models import ENDED, Extension, Incident, PartyState, State, Tier
 from incidents.models.incident import IncidentQuerySet
 
 OPEN_ORDER = ("due_at", "id")
-DONE_ORDER = ("-id",)
+DONE_ORDER = ("-reported_at", "-id")
 JOINED = ("county", "town", "village", "grid", "owner_area")
 PAGE_SIZE = 50
 
