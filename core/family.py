@@ -46,7 +46,7 @@ def _statement(
     slots = ", ".join(["%s"] * len(fields))
     parts = [
         f"WITH new AS (INSERT INTO {_table(model)} ({_columns(fields)}) VALUES ({slots})"  # noqa: S608
-        f" ON CONFLICT ({once}) DO NOTHING RETURNING {_quote(model._meta.pk.column)} AS id)"
+        f" ON CONFLICT ({once}) DO NOTHING RETURNING {_column(model._meta.pk)} AS id)"
     ]
     for number, (child, columns) in enumerate(children):
         # A value in a SELECT needs its column's type said.
@@ -70,7 +70,12 @@ def _table(model: type[Model]) -> str:
 
 
 def _columns(fields: Fields) -> str:
-    return ", ".join(_quote(field.column) for field in fields)
+    return ", ".join(_column(field) for field in fields)
+
+
+def _column(field: "Field[Any, Any]") -> str:
+    assert field.column is not None  # only concrete fields come here
+    return _quote(field.column)
 
 
 @lru_cache(maxsize=32)

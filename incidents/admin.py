@@ -53,10 +53,10 @@ class DeadlineForm(forms.ModelForm):
             )
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
+        super().clean()
         if self.has_changed() and not self.terms():
             raise forms.ValidationError(_("Give at least one deadline."))
-        return cleaned
+        return self.cleaned_data
 
     def terms(self) -> list[Term]:
         """Return the deadlines given."""
@@ -375,8 +375,10 @@ class TriageModelAdmin(HistoryAdmin):
 
 class EventInline(admin.TabularInline):
     model = Event
-    fields = ["seq", "at", "action", "actor_kind", "actor", "from_state", "to_state", "note"]
-    readonly_fields = fields
+    readonly_fields = (
+        "seq", "at", "action", "actor_kind", "actor", "from_state", "to_state", "note",
+    )  # fmt: skip
+    fields = readonly_fields
     ordering = ["seq"]
     extra = 0
     can_delete = False

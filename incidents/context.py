@@ -12,9 +12,10 @@ from incidents.queries import unread_count
 def notices(request: HttpRequest) -> dict[str, Any]:
     """Give templates ``notices_url`` and ``notices_unread``; counted only when a page shows it."""
     scope = getattr(request, "scope", None)
-    if scope is None or not request.user.is_authenticated:
+    user = request.user
+    if scope is None or not user.is_authenticated:
         return {}
     return {
         "notices_url": reverse("notices"),
-        "notices_unread": SimpleLazyObject(lambda: unread_count(request.user, scope)),
+        "notices_unread": SimpleLazyObject(lambda: unread_count(user, scope)),
     }

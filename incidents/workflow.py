@@ -28,7 +28,13 @@ LADDER = (
     Role.COMMAND,
     Role.COUNTY_LEADER,
 )
-RUNG_OF_LEVEL = {Level.UNIT: 0, Level.GRID: 0, Level.VILLAGE: 2, Level.TOWN: 3, Level.COUNTY: 4}
+RUNG_OF_LEVEL: dict[str, int] = {
+    Level.UNIT: 0,
+    Level.GRID: 0,
+    Level.VILLAGE: 2,
+    Level.TOWN: 3,
+    Level.COUNTY: 4,
+}
 DEPARTMENT_RUNG = 3
 COMMAND_RUNG = 4
 TOP_RUNG = len(LADDER) - 1
@@ -205,12 +211,12 @@ def action_label(action: str) -> object:
 
 def base_rung(incident: Incident) -> int:
     """Return the rung of the ladder where the case's owner stands."""
-    if incident.owner_area_id:
+    if incident.owner_area:
         return RUNG_OF_LEVEL[incident.owner_area.level]
     return DEPARTMENT_RUNG
 
 
-_OWNER_ROLES = {
+_OWNER_ROLES: dict[str, tuple[Role, ...]] = {
     Level.UNIT: (Role.UNIT_HEAD,),
     Level.GRID: (Role.GRID_WORKER, Role.GRID_CHIEF, Role.GRID_GUIDE),
     Level.VILLAGE: (Role.VILLAGE_OFFICE,),
@@ -250,10 +256,9 @@ def rights(actor: Actor, incident: Incident) -> frozenset[Right]:
             held |= {Right.WATCHER, Right.ON_SPOT}
     if incident.owner_department_id in scope.department_ids and incident.owner_department_id:
         held |= {Right.OWNER, Right.WATCHER}
-    if incident.owner_area_id:
-        area = incident.owner_area
-        if any(scope.holds(role, [area.pk]) for role in _OWNER_ROLES.get(area.level, ())):
-            held |= {Right.OWNER, Right.WATCHER}
+    area = incident.owner_area
+    if area and any(scope.holds(role, [area.pk]) for role in _OWNER_ROLES.get(area.level, ())):
+        held |= {Right.OWNER, Right.WATCHER}
     if scope.department_ids and incident.state in {State.WHISTLED, State.RULING}:
         held |= {Right.PARTY, Right.WATCHER}
     return frozenset(held)

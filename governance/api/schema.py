@@ -35,7 +35,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 def _operation(schema: Any, path: str, method: str, found: dict[str, Any]) -> dict[str, Any]:
     contents = found.get("requestBody", {}).get("content", {})
-    body = next(iter(contents.values()), {}).get("schema", {})
+    body = _shape(contents)
     return {
         "path": path,
         "method": method.upper(),
@@ -61,7 +61,14 @@ def _operation(schema: Any, path: str, method: str, found: dict[str, Any]) -> di
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:
-    return next(iter(answer.get("content", {}).values()), {}).get("schema", {})
+    return _shape(answer.get("content", {}))
+
+
+def _shape(contents: dict[str, Any]) -> dict[str, Any]:
+    """Return the shape of the first content type, {} when there is no content."""
+    first: dict[str, Any] = next(iter(contents.values()), {})
+    shape: dict[str, Any] = first.get("schema", {})
+    return shape
 
 
 def _fields(schema: Any, shape: dict[str, Any]) -> list[dict[str, Any]]:

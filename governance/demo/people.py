@@ -66,8 +66,9 @@ class _Roll:
         Posting.objects.bulk_create(self.postings, batch_size=1000)
         people = People()
         for posting in self.postings:
-            key = (posting.role, posting.area_id or posting.department_id)
-            people.at.setdefault(key, []).append(posting.user)
+            place_id = posting.area_id or posting.department_id
+            assert place_id is not None
+            people.at.setdefault((posting.role, place_id), []).append(posting.user)
         return people
 
 
@@ -76,7 +77,7 @@ def build_people(county: Area, *, progress: Callable[[int], object]) -> People:
     rng = Random("people")
     roll = _Roll(rng, timezone.localdate())
     areas = list(Area.objects.inside(county))
-    of = {level: [a for a in areas if a.level == level] for level in Level}
+    of: dict[str, list[Area]] = {level: [a for a in areas if a.level == level] for level in Level}
     ordinary = [grid for grid in of[Level.GRID] if grid.grid_kind != "dedicated"]
     show = _show_place(of)
     _centre(roll, county)

@@ -97,7 +97,9 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         Each is served by one keyset index; a list page merges them. Together
         they are exactly :meth:`visible_to`.
         """
-        found = [self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas]
+        found: list[IncidentQuerySet] = [
+            self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas
+        ]
         # A neighbour's grid may have been given the case: its owner sees it too.
         inside = [area for area in scope.areas if area.level != Level.COUNTY]
         found += [self.filter(owner_area_id=area.pk) for area in inside]

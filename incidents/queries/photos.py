@@ -26,5 +26,5 @@ def visible_photo(
         return photo
     if not user.pk:
         return None
-    seen = Incident.objects.visible_to(user, scope).filter(pk=photo.incident_id).exists()
+    seen = Incident.objects.visible_to(user, scope).filter(pk=photo.incident.pk).exists()
     return photo if seen else None

@@ -28,6 +28,7 @@ def deliver(message: OutboxMessage) -> None:
 
 def mark_read(*, actor: Actor, up_to: int) -> int:
     """Mark the actor's notices up to an id as read; return how many."""
+    assert actor.user is not None
     return (
         notices_for(actor.user, actor.scope)
         .filter(pk__lte=up_to, read_at__isnull=True)

@@ -93,7 +93,8 @@ def mismatch(rule: RoutingRule, incident: Incident, now: datetime) -> str:
         return _("another source")
     if rule.weekdays and str(now.isoweekday()) not in rule.weekdays:
         return _("another weekday")
-    if rule.from_time is not None and not _within(rule.from_time, rule.to_time, now.time()):
+    start, end = rule.from_time, rule.to_time
+    if start is not None and end is not None and not _within(start, end, now.time()):
         return _("another time of day")
     return ""
 
@@ -112,7 +113,9 @@ def _owner(rule: RoutingRule, incident: Incident) -> Department | Area | None:
         department = (
             rule.department
             if rule.owner_kind == OwnerKind.DEPARTMENT
-            else incident.category and incident.category.owner
+            else incident.category.owner
+            if incident.category
+            else None
         )
         if department is None:
             raise RuleError(_("the case has no category, so no department follows from it"))

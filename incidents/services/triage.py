@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from logging import getLogger
 from math import cos, radians
+from typing import Any
 
 from django.contrib.gis.geos import Point, Polygon
 from django.db import transaction
@@ -78,9 +79,9 @@ class Opinion:
         return self.prediction.confidence >= self.model.threshold
 
     @property
-    def facts(self) -> dict:
+    def facts(self) -> dict[str, Any]:
         """The opinion as it stands on the timeline."""
-        facts = {
+        facts: dict[str, Any] = {
             "category": self.category.code if self.category else None,
             "given": self.given,
             "twins": self.twins,
@@ -211,6 +212,7 @@ def _act(incident: Incident, opinion: Opinion, now: datetime, path: str) -> None
         with transaction.atomic():
             _explain(incident, opinion, now, path)
             if path == "answer":
+                assert opinion.article is not None
                 answer(
                     incident_id=incident.pk,
                     actor=AI,
@@ -219,9 +221,11 @@ def _act(incident: Incident, opinion: Opinion, now: datetime, path: str) -> None
                     now=now,
                 )
             else:
+                assert opinion.category is not None
                 dispatching.triage(incident_id=incident.pk, actor=AI, category=opinion.category)
     except CalendarMissing as missing:
         fresh = _claim(incident.pk)
+        assert fresh is not None  # its row is locked by this transaction
         _leave(fresh, opinion, now, "calendar_missing", year=missing.year)
 
 

@@ -182,7 +182,7 @@ def _answer(case: Step, callback: CallBack, score: str, solved: bool | None, com
 def reopen(case: Step) -> None:
     """Open the case again: same case, next round, one level up; past the cap to the county."""
     incident = case.incident
-    level = incident.owner_area.level if incident.owner_area else None
+    area = incident.owner_area
     incident.round += 1
     incident.verified_at = incident.responded_at = None
     incident.overdue_at = None
@@ -203,8 +203,8 @@ def reopen(case: Step) -> None:
         case.data["notice"] = demand.number
         case.tell_command("supervised")
         return
-    if level in {Level.UNIT, Level.GRID, Level.VILLAGE}:
-        above = parent_of(incident.owner_area)
+    if area and area.level in {Level.UNIT, Level.GRID, Level.VILLAGE}:
+        above = parent_of(area)
         case.to(State.DISPATCHED)
         case.data["reopened"] = above.level
         hand_to(case, area=above)

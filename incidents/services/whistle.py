@@ -210,7 +210,7 @@ def rule(
 
 def call_again(case: Step) -> None:
     """After a failed verification: open the case's last whistle again with the same parties."""
-    whistle = case.incident.whistles.order_by("-id").first()
+    whistle = case.incident.whistles.latest("id")
     whistle.closed_at, whistle.needless = None, None
     whistle.save(update_fields=["closed_at", "needless"])
     whistle.parties.update(
