@@ -123,9 +123,9 @@ _LINEAGE_OF_POINT = """
         LIMIT 1
     )
     SELECT hit.far, above.level, above.id
-      FROM hit JOIN grids_area above ON above.path IN (
+      FROM hit JOIN grids_area above ON above.path = ANY (ARRAY(
            SELECT left(hit.path, n * {step})
-             FROM generate_series(1, length(hit.path) / {step}) AS n)
+             FROM generate_series(1, length(hit.path) / {step}) AS n))
 """
 
 
