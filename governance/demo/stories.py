@@ -72,6 +72,13 @@ HELD = {
 }
 
 
+_ROLE_OF_LEVEL: dict[str, Role] = {
+    Level.GRID: Role.GRID_WORKER,
+    Level.VILLAGE: Role.VILLAGE_OFFICE,
+    Level.TOWN: Role.TOWN_ADMIN,
+}
+
+
 class Held(Exception):
     """The story is held where it stands, to show that state."""
 
@@ -94,6 +101,7 @@ class Setting:
         self.departments = {d.code: d for d in Department.objects.filter(county=self.county)}
         self.articles: dict[int, list[Article]] = defaultdict(list)
         for article in Article.objects.filter(category__isnull=False):
+            assert article.category_id is not None
             self.articles[article.category_id].append(article)
         self.versions, self.deadlines = _deadlines()
         self._actors: dict[int, Actor] = {}
@@ -158,7 +166,7 @@ def _holds(rng: Random, count: int) -> dict[int, str]:
     earlier = list(range(int(count * 0.7), int(count * 0.9)))
     rng.shuffle(late)
     rng.shuffle(earlier)
-    holds = {}
+    holds: dict[int, str] = {}
     for state, wanted in HELD.items():
         # Three rounds of handling take weeks.
         free = earlier if state == State.SUPERVISED else late
@@ -400,11 +408,9 @@ class _Teller:
     def _owner_actor(self) -> Actor:
         incident = self.story.incident
         owner = incident.owner_department or incident.owner_area
-        role = {
-            Level.GRID: Role.GRID_WORKER,
-            Level.VILLAGE: Role.VILLAGE_OFFICE,
-            Level.TOWN: Role.TOWN_ADMIN,
-        }.get(getattr(owner, "level", ""), Role.DEPARTMENT_HANDLER)
+        assert owner is not None
+        level = owner.level if isinstance(owner, Area) else ""
+        role = _ROLE_OF_LEVEL.get(level, Role.DEPARTMENT_HANDLER)
         return self.s.holder(self.rng, role, owner)
 
     def _dispatch(self, owner: Department | Area | None = None) -> None:

@@ -7,7 +7,6 @@ What must not live here: which stories there are (stories.py).
 
 from datetime import datetime, timedelta
 
-from core.models import Timer
 from core.services.timers import TimerSpec
 from core.working_calendar import WorkingCalendar, seconds_of
 from incidents.models import (
@@ -105,7 +104,9 @@ class Story:
 
     def start(self, *stages: str, party: WhistleParty | None = None) -> None:
         """Start the clocks the case's deadlines know for these stages."""
-        for deadline in self._deadlines[self.incident.deadline_version_id]:
+        version_id = self.incident.deadline_version_id
+        assert version_id is not None
+        for deadline in self._deadlines[version_id]:
             if deadline.stage not in stages:
                 continue
             if any(
@@ -150,6 +151,7 @@ class Story:
     def extend(self, amount: int, unit: str) -> None:
         """Give the respond and resolve clocks more time."""
         for clock in self.running():
+            assert clock.due_at is not None  # nobody asks for more time while suspended
             if clock.stage in {Stage.RESPOND, Stage.RESOLVE} and clock.due_at > self.at:
                 clock.due_at = self.calendar.add(clock.due_at, seconds_of(amount, unit), unit)
                 clock.cycle += 1
@@ -157,12 +159,14 @@ class Story:
     def pause(self) -> None:
         """Stop every clock."""
         for clock in self.running():
+            assert clock.due_at is not None
             clock.remaining = self.calendar.elapsed(self.at, clock.due_at, clock.unit)
             clock.due_at = None
 
     def resume(self) -> None:
         """Let every clock run on."""
         for clock in self.running():
+            assert clock.remaining is not None
             clock.due_at = self.calendar.add(self.at, max(clock.remaining, 0), clock.unit)
             clock.remaining = None
             clock.cycle += 1
@@ -209,7 +213,9 @@ class Story:
     def _write_late_rows(self) -> None:
         """Put warnings, misses and climbs where they belong among the steps, and number all."""
         ended_at, system = self.incident.ended_at, Actor(ActorKind.SYSTEM)
-        rows = [(c.warned_at, "warn", c, {}) for c in self.clocks if c.warned_at]
+        rows: list[tuple[datetime, str, StageClock, dict[str, int]]] = [
+            (c.warned_at, "warn", c, {}) for c in self.clocks if c.warned_at
+        ]
         rows += [(c.breached_at, "overdue", c, {}) for c in self.clocks if c.breached_at]
         rows += [
             (n.issued_at, "escalate", n.clock, {"rung": n.rung}) for n in self.notices if n.clock
@@ -226,7 +232,7 @@ class Story:
                 event.from_state = event.to_state = state
             state = event.to_state
 
-    def timers(self) -> list[Timer]:
+    def timers(self) -> list[TimerSpec]:
         """Return the unfired timers of a case that is still open, once rows have ids."""
         specs = []
         for clock in self.running():

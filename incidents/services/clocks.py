@@ -132,7 +132,7 @@ def pause(case: Step) -> None:
     calendar = WorkingCalendar.load()
     paused = [c for c in case.clocks if c.due_at and not c.finished_at]
     for clock in paused:
-        clock.remaining = calendar.elapsed(case.now, clock.due_at, clock.unit)
+        clock.remaining = calendar.elapsed(case.now, _due(clock), clock.unit)
         clock.due_at = None
     StageClock.objects.bulk_update(paused, ["remaining", "due_at"])
     _cancel(paused)
@@ -143,6 +143,7 @@ def resume(case: Step) -> None:
     calendar = WorkingCalendar.load()
     resumed = [c for c in case.clocks if c.remaining is not None and not c.finished_at]
     for clock in resumed:
+        assert clock.remaining is not None
         clock.due_at = calendar.add(case.now, max(clock.remaining, 0), clock.unit)
         clock.remaining = None
         clock.cycle += 1
@@ -164,7 +165,7 @@ def extend(case: Step, *, amount: int, unit: str) -> None:
     if not longer:
         raise Invalid(_("No deadline is running that could be extended."))
     for clock in longer:
-        clock.due_at = calendar.add(max(clock.due_at, case.now), more, unit)
+        clock.due_at = calendar.add(max(_due(clock), case.now), more, unit)
         clock.cycle += 1
         clock.warned_at = clock.breached_at = clock.rung = None
     StageClock.objects.bulk_update(longer, ["due_at", "cycle", "warned_at", "breached_at", "rung"])
@@ -182,13 +183,19 @@ def _set_timers(
         if clock.breached_at:
             specs += _climb_spec(calendar, incident, clock, now)
             continue
-        specs.append(_spec(clock, "due", clock.due_at))
+        specs.append(_spec(clock, "due", _due(clock)))
         if not clock.warned_at:
-            whole = calendar.elapsed(now, clock.due_at, clock.unit)
+            whole = calendar.elapsed(now, _due(clock), clock.unit)
             specs.append(
                 _spec(clock, "warn", calendar.add(now, round(whole * WARN_AT), clock.unit))
             )
     set_timers(specs)
+
+
+def _due(clock: StageClock) -> datetime:
+    """Return when a running clock is due; a paused one has no such moment."""
+    assert clock.due_at is not None
+    return clock.due_at
 
 
 def _spec(clock: StageClock, kind: str, due_at: datetime, stage: str = "") -> TimerSpec:
@@ -314,5 +321,5 @@ def _tell_responsible(case: Step, clock: StageClock, kind: str) -> None:
 
 
 def _facts(clock: StageClock) -> dict:
-    facts = {"stage": clock.stage, "name": clock.name, "due_at": clock.due_at.isoformat()}
+    facts = {"stage": clock.stage, "name": clock.name, "due_at": _due(clock).isoformat()}
     return {**facts, "department": clock.party.department.name} if clock.party else facts

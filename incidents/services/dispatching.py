@@ -22,7 +22,7 @@ from incidents.services import clocks, routing
 from incidents.services.step import Step, lock, required, step
 from incidents.workflow import SYSTEM, Actor
 
-VILLAGE_LEVELS = frozenset({Level.VILLAGE, Level.GRID, Level.UNIT})
+VILLAGE_LEVELS: frozenset[str] = frozenset({Level.VILLAGE, Level.GRID, Level.UNIT})
 
 
 def triage(
@@ -128,17 +128,20 @@ def check_target(
                 _("A town calls departments in by whistle; the command centre dispatches to them.")
             )
         return
+    assert area is not None
     if area.level not in VILLAGE_LEVELS | {Level.TOWN} or area.closed_on:
         raise Invalid(_("A case goes to a town, village, grid or unit."), field="owner")
     if not _same_town(incident, area):
         raise Invalid(_("This area is not in the town of the case."), field="owner")
-    if area.level in VILLAGE_LEVELS and not incident.category.village_allowed:
+    category = incident.category
+    assert category is not None  # triage comes before
+    if area.level in VILLAGE_LEVELS and not category.village_allowed:
         raise NotAllowed(
             _(
                 "“%(category)s” is not on the list of what villages do; "
                 "it cannot be sent to a village or grid."
             )
-            % {"category": incident.category.label}
+            % {"category": category.label}
         )
 
 

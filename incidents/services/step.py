@@ -97,7 +97,7 @@ class Step:
         incident = self.incident
         if incident.owner_department_id:
             self.tell(kind, department=incident.owner_department, **data)
-        elif incident.owner_area_id:
+        elif incident.owner_area:
             role = OFFICE_ROLE[incident.owner_area.level]
             self.tell(kind, role=role, area_id=incident.owner_area_id, **data)
 
