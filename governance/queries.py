@@ -10,11 +10,11 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.core.cache import cache
 from django.db import DatabaseError
 from django.db.models import Count, Min
 from django.db.models.functions import Left
 
+from core.kept import kept
 from core.models import Heartbeat, OutboxMessage, Timer
 from core.queries import missing_calendar_years
 from grids.models import Area, Level
@@ -183,7 +183,7 @@ def _loads(key: str, names: dict[int, str], scope: Scope) -> list[Load]:
         return list(counted)
 
     held = "-".join(str(area.pk) for area in scope.areas)
-    rows = cache.get_or_set(f"board:{key}:{held}", read, BOARD_KEPT)
+    rows = kept(f"board:{key}:{held}", read, BOARD_KEPT)
     loads = [Load(pk, names[pk], n, late) for pk, n, late in rows if pk in names]
     return sorted(loads, key=lambda load: (-load.overdue, -load.open, load.pk))
 
@@ -247,7 +247,7 @@ def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str
             "incident__tracking_code", "incident__town_id", "incident__village_id",
         )[:FEED_LENGTH]
     )  # fmt: skip
-    found = list(rows)
+    found: list[dict[str, Any]] = [{**row} for row in rows]
     ids = {row[f"incident__{level}_id"] for row in found for level in ("town", "village")}
     names = dict(Area.objects.filter(pk__in=ids - {None}).order_by().values_list("pk", "name"))
     for row in found:
@@ -285,7 +285,6 @@ def place_options(scope: Scope, chosen: Area | None) -> dict[str, list[tuple[int
 
 def house_warnings(now: datetime) -> tuple[list[int], list[str]]:
     """Return the calendar years missing and the processes dead (2 queries, ≤ 10 s old)."""
-    found: tuple[list[int], list[str]] = cache.get_or_set(
+    return kept(
         "board:warnings", lambda: (missing_calendar_years(now), dead_processes(now)), BOARD_KEPT
     )
-    return found

@@ -32,6 +32,7 @@ STAFF = frozenset(Role.values) - KEEPERS
 CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
 
 
+# A field named like an attribute of Field is no clash: the serializer's metaclass takes it away.
 class IncidentRow(serializers.Serializer):
     """A case as the queue shows it."""
 
@@ -40,7 +41,7 @@ class IncidentRow(serializers.Serializer):
     state = serializers.ChoiceField(choices=State.choices)
     state_label = serializers.CharField(source="get_state_display")
     urgency = serializers.IntegerField()
-    source = serializers.ChoiceField(choices=Source.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     tier = serializers.ChoiceField(choices=Tier.choices, allow_blank=True)
     round = serializers.IntegerField()
     place = serializers.CharField()
@@ -72,7 +73,7 @@ class IncidentPage(serializers.Serializer):
 class EventRow(serializers.ModelSerializer):
     """One row of the timeline."""
 
-    label = serializers.SerializerMethodField()
+    label = serializers.SerializerMethodField()  # type: ignore[assignment]
     actor = serializers.SerializerMethodField()
     photos = serializers.SerializerMethodField()
 
@@ -116,7 +117,7 @@ class ActionRow(serializers.Serializer):
     """A step the person may take now."""
 
     action = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class IncidentDetail(IncidentRow):

@@ -235,14 +235,14 @@ class TriageForm(ActionForm):
         self.categories = {str(c.pk): c for c in choices.categories()}
         self.fields["category"].choices = grouped(self.categories.values())
         self.fields["tier"].choices = [("", _("As the category says")), *Tier.choices]
-        self.initial |= {
-            "category": incident.category_id or self.initial.get("category"),
-            "tier": incident.tier,
-            "town": incident.town_id,
-            "village": incident.village_id,
-            "grid": incident.grid_id,
-            "send": True,
-        }
+        self.initial.update(
+            category=incident.category_id or self.initial.get("category"),
+            tier=incident.tier,
+            town=incident.town_id,
+            village=incident.village_id,
+            grid=incident.grid_id,
+            send=True,
+        )
         self.places = choices.place_choices(
             incident,
             self.actor.scope,

@@ -10,12 +10,12 @@ from typing import Any
 
 from django.contrib.gis.db.models.functions import AsGeoJSON
 from django.contrib.gis.geos import Polygon
-from django.core.cache import cache
 from django.db.models import Avg, Count, F, FloatField, Func, Max
 from django.db.models.functions import Floor, Left
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
+from core.kept import kept
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import Incident
@@ -118,8 +118,7 @@ def counts_in(area_ids: list[int], level: str, scope: Scope) -> dict[int, tuple[
         return read()
     posts = ",".join(f"{area.level}{area.pk}" for area in scope.areas)
     posts += ";" + ",".join(map(str, sorted(scope.department_ids)))
-    found: dict[int, tuple[int, int]] = cache.get_or_set(f"map:{posts}", read, COUNTS_KEPT)
-    return found
+    return kept(f"map:{posts}", read, COUNTS_KEPT)
 
 
 @dataclass(frozen=True)

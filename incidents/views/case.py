@@ -277,8 +277,9 @@ def _next_step(
         form = ACTION_FORMS[chosen].form(incident=found, actor=actor, initial=_first_guess(page))
     if form is not None and form.is_bound and chosen in open_now:
         # Whoever reads what happened meanwhile may send the same words again.
-        form.data = form.data.copy()
-        form.data["seen"] = str(found.version)
+        data = form.data.copy()
+        data["seen"] = str(found.version)
+        form.data = data
     return {
         "incident": found,
         "waiting": shown.waiting_for(found),

@@ -45,7 +45,7 @@ def _upload(request: HttpRequest) -> HttpResponse:
         file = request.FILES.get("photo")
         if file is None:
             return _error(_("Choose a photo first."), 400)
-        if file.size > MAX_BYTES:
+        if (file.size or 0) > MAX_BYTES:
             return _error(_too_large(), 413)
         keepsake = Keepsake.read(request).with_draft_key()
         photo = photos.store_draft(file=file, draft_key=keepsake.draft_key, user=user)
@@ -69,7 +69,7 @@ def _error(message: str, status: int) -> JsonResponse:
 
 @public
 @require_safe
-def file(request: HttpRequest, photo_id: UUID) -> HttpResponse:
+def file(request: HttpRequest, photo_id: UUID) -> FileResponse:
     """Hand out a photo to whoever may see it; for everybody else it does not exist."""
     keepsake = Keepsake.read(request)
     photo = visible_photo(

@@ -327,7 +327,7 @@ def waiting_for(incident: Incident) -> str:
     """Return in one sentence whose turn it is."""
     owner = incident.owner
     name = getattr(owner, "label", "") or (owner.name if owner else "")
-    sentences = {
+    sentences: dict[str, str] = {
         State.REPORTED: _("Waiting for triage."),
         State.PENDING: _("Waiting to be dispatched."),
         State.DISPATCHED: _("Waiting for %(owner)s to accept."),
