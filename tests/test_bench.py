@@ -1,0 +1,65 @@
+"""The benchmark stays able to run: its county fits the tables, its sums are right."""
+
+import pytest
+from django.urls import reverse
+
+from benchmarks import county, report
+from benchmarks.load import summary
+from grids.models import Posting, Role
+from grids.queries import Scope
+from incidents.models import Event, Incident, StageClock
+from incidents.queries.queue import queue_page, read_filters
+
+SMALL = {"towns": 4, "urban_towns": 1, "villages": 14, "rural": 45, "community": 6,
+         "dedicated": 5, "unit_grids": 2, "units": 6}  # fmt: skip
+
+
+@pytest.fixture
+def small_past(db, monkeypatch):
+    monkeypatch.setattr(county, "PLACES", 300)
+    county.build_places(shape=SMALL, say=lambda words: None)
+    county.fill(1, 400, 400)
+    county.set_sequences()
+
+
+def test_cases_written_in_bulk_are_read_like_any_other(small_past, client):
+    assert Incident.objects.count() == 400
+    assert Incident.objects.open().count() > 3
+    assert Event.objects.filter(action="report").count() == 400
+    assert StageClock.objects.exists()
+    command = Posting.objects.filter(role=Role.COMMAND).first().user
+    scope = Scope.for_user(command)
+    page = queue_page(user=command, scope=scope, filters=read_filters({"show": "all"}, scope=scope))
+    assert len(page.items) == 50
+    client.force_login(command)
+    for case in (page.items[0], Incident.objects.filter(state="closed").first()):
+        assert client.get(reverse("incident", args=[case.tracking_code])).status_code == 200
+
+
+def test_cases_topped_up_wait_for_departments(small_past):
+    county.top_up(30, lambda words: None)
+    waiting = Incident.objects.filter(
+        state="dispatched", overdue_at=None, owner_department__isnull=False
+    )
+    assert waiting.count() == 30
+
+
+def test_a_summary_counts_refusals_and_tells_the_tail():
+    times = [n / 1000 for n in range(1, 101)]
+    found = summary(times, seconds=2.0, wrong={500: 1})
+    assert found["rate"] == 50
+    assert found["p50"] == 50
+    assert found["p95"] == 95
+    assert found["max"] == 100
+    assert found["wrong"] == {500: 1}
+
+
+def test_slow_statements_are_told_by_shape(tmp_path):
+    log = tmp_path / "postgresql.log"
+    log.write_text(
+        "2026-01-01 10:00:00 UTC [1] LOG:  duration: 61.2 ms  statement: SELECT 1 WHERE a = 5\n"
+        "2026-01-01 10:00:01 UTC [1] LOG:  duration: 90.0 ms  execute x: SELECT 1 WHERE a = 'b'\n"
+        "2026-01-01 10:00:02 UTC [1] LOG:  checkpoint complete\n"
+    )
+    [slow] = report.slow_statements(log, 0)
+    assert slow == {"shape": "SELECT ? WHERE a = ?", "times": 2, "slowest": 90.0}
