@@ -394,13 +394,17 @@ class EventInline(admin.TabularInline):
 class IncidentAdmin(HistoryAdmin):
     """Cases as they stand, for looking into a fault; contacts are not shown here."""
 
-    list_display = ["tracking_code", "summary", "state", "category", "town", "reported_at"]
+    list_display = ["tracking_code", "beginning", "state", "category", "town", "reported_at"]
     list_filter = ["state", "tier", "source"]
     list_select_related = ["category", "town"]
     search_fields = ["=tracking_code"]
     ordering = ["-id"]
     exclude = ["bigrams", "location", "report_key"]
     inlines = [EventInline]
+
+    @admin.display(description=_("what is wrong"))
+    def beginning(self, incident: Incident) -> str:
+        return incident.summary
 
 
 @admin.register(Event)

@@ -144,7 +144,7 @@ class Area(MP_Node):
 class AreaCode(models.Model):
     """A code an area has or had. Old codes keep resolving; a code means one area at a time."""
 
-    area = models.ForeignKey(Area, models.CASCADE, related_name="codes")
+    area = models.ForeignKey(Area, models.CASCADE, related_name="codes", verbose_name=_("area"))
     code = models.CharField(_("code"), max_length=17)
     valid = DateRangeField(_("valid"))
     source = models.CharField(_("source"), max_length=100, blank=True)

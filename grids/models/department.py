@@ -14,7 +14,9 @@ class Department(models.Model):
     name = models.CharField(_("name"), max_length=60)
     name_en = models.CharField(_("English name"), max_length=100, blank=True)
     short_name = models.CharField(_("short name"), max_length=20, blank=True)
-    county = models.ForeignKey(Area, models.PROTECT, related_name="departments")
+    county = models.ForeignKey(
+        Area, models.PROTECT, related_name="departments", verbose_name=_("county")
+    )
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:

@@ -72,14 +72,21 @@ class PostingQuerySet(models.QuerySet["Posting"]):
 class Posting(models.Model):
     """One person in one role at one place, from a day until (not including) another."""
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="postings")
+    user = models.ForeignKey(User, models.PROTECT, related_name="postings", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=20, choices=Role.choices)
     worker_kind = models.CharField(
         _("kind of worker"), max_length=10, choices=WorkerKind.choices, blank=True
     )
-    area = models.ForeignKey(Area, models.PROTECT, null=True, blank=True, related_name="postings")
+    area = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="postings", verbose_name=_("area")
+    )
     department = models.ForeignKey(
-        Department, models.PROTECT, null=True, blank=True, related_name="postings"
+        Department,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="postings",
+        verbose_name=_("department"),
     )
     valid_from = models.DateField(_("from"), default=timezone.localdate)
     valid_to = models.DateField(_("until"), null=True, blank=True)

@@ -104,7 +104,12 @@ class DeadlineVersion(models.Model):
     """
 
     category = models.ForeignKey(
-        Category, models.CASCADE, null=True, blank=True, related_name="deadline_versions"
+        Category,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="deadline_versions",
+        verbose_name=_("category"),
     )
     version = models.PositiveIntegerField(_("version"))
     valid_from = models.DateField(_("from"), default=timezone.localdate)

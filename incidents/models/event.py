@@ -24,18 +24,24 @@ class Event(models.Model):
     ``data`` holds what the step decided, in a shape its action documents.
     """
 
-    incident = models.ForeignKey(Incident, models.PROTECT, related_name="events", db_index=False)
-    seq = models.PositiveIntegerField()
-    at = models.DateTimeField()
-    action = models.CharField(max_length=30)
-    actor_kind = models.CharField(max_length=10, choices=ActorKind.choices)
-    actor = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
-    actor_place = models.CharField(max_length=100, blank=True)
-    from_state = models.CharField(max_length=12, choices=State.choices, blank=True)
-    to_state = models.CharField(max_length=12, choices=State.choices, blank=True)
-    note = models.TextField(blank=True)
-    data = models.JSONField(default=dict, blank=True)
-    public = models.BooleanField(default=False)
+    incident = models.ForeignKey(
+        Incident, models.PROTECT, related_name="events", db_index=False, verbose_name=_("incident")
+    )
+    seq = models.PositiveIntegerField(_("row number"))
+    at = models.DateTimeField(_("time"))
+    action = models.CharField(_("step"), max_length=30)
+    actor_kind = models.CharField(_("kind of actor"), max_length=10, choices=ActorKind.choices)
+    actor = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("actor")
+    )
+    actor_place = models.CharField(_("post of the actor"), max_length=100, blank=True)
+    from_state = models.CharField(
+        _("state before"), max_length=12, choices=State.choices, blank=True
+    )
+    to_state = models.CharField(_("state after"), max_length=12, choices=State.choices, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    data = models.JSONField(_("details"), default=dict, blank=True)
+    public = models.BooleanField(_("shown to the reporter"), default=False)
 
     class Meta:
         verbose_name = _("timeline row")

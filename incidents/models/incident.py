@@ -151,68 +151,137 @@ class Incident(models.Model):
     )
     bigrams = ArrayField(models.CharField(max_length=40), default=list, editable=False)
 
-    county = models.ForeignKey(Area, models.PROTECT, related_name="+", db_index=False)
+    county = models.ForeignKey(
+        Area, models.PROTECT, related_name="+", db_index=False, verbose_name=_("county")
+    )
     town = models.ForeignKey(
-        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        Area,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("town"),
     )
     village = models.ForeignKey(
-        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        Area,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("village"),
     )
     grid = models.ForeignKey(
-        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        Area,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("grid"),
     )
     unit = models.ForeignKey(
-        Area, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        Area,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("ten-household unit"),
     )
-    area = models.ForeignKey(Area, models.PROTECT, related_name="incidents", db_index=False)
+    area = models.ForeignKey(
+        Area, models.PROTECT, related_name="incidents", db_index=False, verbose_name=_("area")
+    )
     location = models.PointField(_("place"), null=True, blank=True, spatial_index=False)
     found_by = models.CharField(_("place found by"), max_length=10, choices=FoundBy.choices)
 
     reporter = models.ForeignKey(
-        User, models.PROTECT, null=True, blank=True, related_name="reported_incidents"
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reported_incidents",
+        verbose_name=_("reporter"),
     )
     category = models.ForeignKey(
-        Category, models.PROTECT, null=True, blank=True, related_name="incidents", db_index=False
+        Category,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="incidents",
+        db_index=False,
+        verbose_name=_("category"),
     )
     tier = models.CharField(_("tier"), max_length=10, choices=Tier.choices, blank=True)
     deadline_version = models.ForeignKey(
-        DeadlineVersion, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        DeadlineVersion,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("deadline version"),
     )
 
     owner_department = models.ForeignKey(
-        Department, models.PROTECT, null=True, blank=True, related_name="owned", db_index=False
+        Department,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="owned",
+        db_index=False,
+        verbose_name=_("owning department"),
     )
     owner_area = models.ForeignKey(
-        Area, models.PROTECT, null=True, blank=True, related_name="owned", db_index=False
+        Area,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="owned",
+        db_index=False,
+        verbose_name=_("owning area"),
     )
     handler = models.ForeignKey(
-        User, models.PROTECT, null=True, blank=True, related_name="handled_incidents"
+        User,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="handled_incidents",
+        verbose_name=_("handler"),
     )
     rung = models.PositiveSmallIntegerField(_("rung of the ladder"), default=0)
 
     round = models.PositiveSmallIntegerField(_("round"), default=1)
     rework_count = models.PositiveSmallIntegerField(_("times reworked"), default=0)
-    objection_used = models.BooleanField(default=False)
-    suspended_from = models.CharField(max_length=12, choices=State.choices, blank=True)
+    objection_used = models.BooleanField(_("has objected"), default=False)
+    suspended_from = models.CharField(
+        _("suspended from"), max_length=12, choices=State.choices, blank=True
+    )
     suspended_until = models.DateTimeField(_("suspended until"), null=True, blank=True)
     merged_into = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="merged"
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged",
+        verbose_name=_("merged into"),
     )
 
     reported_at = models.DateTimeField(_("reported at"), default=timezone.now)
-    triaged_at = models.DateTimeField(null=True, blank=True)
-    triage_tried_at = models.DateTimeField(null=True, blank=True)
-    dispatched_at = models.DateTimeField(null=True, blank=True)
-    accepted_at = models.DateTimeField(null=True, blank=True)
-    arrived_at = models.DateTimeField(null=True, blank=True)
-    responded_at = models.DateTimeField(null=True, blank=True)
-    verified_at = models.DateTimeField(null=True, blank=True)
+    triaged_at = models.DateTimeField(_("triaged at"), null=True, blank=True)
+    triage_tried_at = models.DateTimeField(_("triage tried at"), null=True, blank=True)
+    dispatched_at = models.DateTimeField(_("dispatched at"), null=True, blank=True)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    arrived_at = models.DateTimeField(_("arrived at"), null=True, blank=True)
+    responded_at = models.DateTimeField(_("responded at"), null=True, blank=True)
+    verified_at = models.DateTimeField(_("verified at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     due_at = models.DateTimeField(_("due at"), default=NO_DUE)
     overdue_at = models.DateTimeField(_("overdue since"), null=True, blank=True)
 
-    version = models.PositiveIntegerField(default=1)
-    last_seq = models.PositiveIntegerField(default=0)
+    version = models.PositiveIntegerField(_("version"), default=1)
+    last_seq = models.PositiveIntegerField(_("rows of the timeline"), default=0)
 
     objects = IncidentQuerySet.as_manager()
 

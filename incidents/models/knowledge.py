@@ -22,7 +22,12 @@ class Article(models.Model):
         models.CharField(max_length=20), verbose_name=_("keywords"), default=list, blank=True
     )
     category = models.ForeignKey(
-        Category, models.SET_NULL, null=True, blank=True, related_name="articles"
+        Category,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="articles",
+        verbose_name=_("category"),
     )
     bigrams = ArrayField(models.CharField(max_length=40), default=list, editable=False)
     active = models.BooleanField(_("active"), default=True)
@@ -41,7 +46,9 @@ class TriageExample(models.Model):
     """One labelled text the county trains its triage on."""
 
     text = models.TextField(_("text"))
-    category = models.ForeignKey(Category, models.CASCADE, related_name="examples")
+    category = models.ForeignKey(
+        Category, models.CASCADE, related_name="examples", verbose_name=_("category")
+    )
     source = models.CharField(_("source"), max_length=20, blank=True)
 
     class Meta:
@@ -60,7 +67,7 @@ class TriageModel(models.Model):
     threshold = models.FloatField(_("acts alone from this confidence"))
     precision_asked = models.FloatField(_("precision asked for"))
     report = models.JSONField(default=dict, editable=False)
-    trained_at = models.DateTimeField()
+    trained_at = models.DateTimeField(_("trained at"))
     active = models.BooleanField(_("active"), default=False)
 
     class Meta:

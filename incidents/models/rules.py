@@ -33,10 +33,17 @@ class RoutingRule(models.Model):
     valid_from = models.DateField(_("from"), null=True, blank=True)
     valid_to = models.DateField(_("until"), null=True, blank=True)
     category = models.ForeignKey(
-        Category, models.CASCADE, null=True, blank=True, related_name="rules"
+        Category,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rules",
+        verbose_name=_("category"),
     )
     major = models.CharField(_("major class"), max_length=60, blank=True)
-    area = models.ForeignKey(Area, models.CASCADE, null=True, blank=True, related_name="+")
+    area = models.ForeignKey(
+        Area, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("area")
+    )
     tier = models.CharField(_("tier"), max_length=10, choices=Tier.choices, blank=True)
     source = models.CharField(_("source"), max_length=10, choices=Source.choices, blank=True)
     weekdays = models.CharField(_("weekdays"), max_length=7, blank=True)
@@ -44,10 +51,15 @@ class RoutingRule(models.Model):
     to_time = models.TimeField(_("to time"), null=True, blank=True)
     owner_kind = models.CharField(_("goes to"), max_length=15, choices=OwnerKind.choices)
     department = models.ForeignKey(
-        Department, models.PROTECT, null=True, blank=True, related_name="rules"
+        Department,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="rules",
+        verbose_name=_("department"),
     )
     last_error = models.CharField(_("last error"), max_length=300, blank=True, editable=False)
-    last_error_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error_at = models.DateTimeField(_("last error at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("routing rule")
