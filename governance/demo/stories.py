@@ -620,7 +620,8 @@ class _Teller:
 
     def _pace(self, steps: int) -> timedelta:
         """Return how long each of ``steps`` may take for the case to keep its time."""
-        whole = min(c.due_at for c in self.story.running() if c.party is None) - self.story.at
+        own = [c.due_at for c in self.story.running() if c.due_at and c.party is None]
+        whole = min(own) - self.story.at
         late = self.rng.random() * 100 < LATE
         return max(whole, timedelta(hours=2)) * (1.3 if late else 0.7) / steps
 

@@ -285,6 +285,11 @@ class Incident(models.Model):
 
     objects = IncidentQuerySet.as_manager()
 
+    # What queries.queue.give_names adds to the rows of a list.
+    place: str
+    category_label: str
+    owner_label: str
+
     class Meta:
         verbose_name = _("incident")
         verbose_name_plural = _("incidents")
