@@ -5,6 +5,7 @@ What must not live here: rights (backends.py) and the drawing of boundaries, whi
 
 from typing import Any
 
+from axes.admin import AccessAttemptAdmin
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -17,6 +18,7 @@ from grids.forms import PostingForm
 from grids.models import Area, AreaCode, Department, Posting, User
 
 admin.site.site_header = admin.site.site_title = _("Geshi administration")
+AccessAttemptAdmin.status.short_description = _("state")  # unnamed in the library
 admin.site.unregister(Group)  # rights come from postings
 
 

@@ -1,6 +1,7 @@
 """No text reaches a screen untranslated."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,9 @@ from pathlib import Path
 import polib
 import pytest
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
+from django.utils.translation import override
 
 ROOT = Path(settings.BASE_DIR)
 SOURCES = ["core", "grids", "incidents", "mediation", "governance", "templates", "static"]
@@ -59,3 +63,26 @@ def test_no_translation_is_only_a_guess():
         if entry.fuzzy
     ]
     assert guesses == []
+
+
+def shown_names(model, model_admin):
+    """Everything the administration calls a table by: heading, names, columns and fields."""
+    yield from (model._meta.app_config.verbose_name, model._meta.verbose_name)
+    yield model._meta.verbose_name_plural
+    for column in model_admin.list_display:
+        yield label_for_field(column, model, model_admin)
+    hidden = {*(model_admin.exclude or ()), "id", "path", "depth", "numchild"}
+    for field in model._meta.concrete_fields:
+        if field.editable and field.name not in hidden:
+            yield field.verbose_name
+
+
+def test_the_administration_names_every_table_and_column_in_chinese():
+    with override("zh-hans"):
+        english = [
+            f"{model._meta.label}: {name}"
+            for model, model_admin in admin.site._registry.items()
+            for name in map(str, shown_names(model, model_admin))
+            if name != "ID" and not re.search("[\u4e00-\u9fff]", name)
+        ]
+    assert english == []
