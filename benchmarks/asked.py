@@ -110,7 +110,7 @@ def reports(rng: Random) -> list[dict[str, Any]]:
             "lon": lon,
             "name": "测试",
             "phone": f"1990000{rng.randrange(10_000):04}",
-            "report_key": str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            "report_key": str(uuid.uuid4()),
         }
         found.append(
             {

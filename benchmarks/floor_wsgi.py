@@ -29,7 +29,8 @@ STATEMENTS: dict[str, tuple[str, Callable[[int], tuple[int, ...]]]] = {
     "/one": (f"SELECT {COLUMNS}, text FROM incidents_incident WHERE id = %s", lambda n: (n,)),
     "/figures": (
         "SELECT town_id, metric, sum(n) FROM incidents_figure"
-        " WHERE day >= current_date - 30 GROUP BY town_id, metric",
+        " WHERE county_id = (SELECT min(county_id) FROM bench.place)"
+        " AND day >= current_date - 30 GROUP BY town_id, metric",
         lambda n: (),
     ),
 }

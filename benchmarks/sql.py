@@ -257,5 +257,5 @@ FIGURES = """
           FROM incidents_incident WHERE overdue_at IS NOT NULL
         UNION ALL
         SELECT county_id, town_id, date '1970-01-01', 'state:' || state FROM incidents_incident
-    ) AS counted GROUP BY county_id, town_id, day, metric
+    ) AS counted GROUP BY county_id, town_id, day, metric ORDER BY day
 """

@@ -90,8 +90,10 @@ def _sums(
     towns = [area.pk for area in held if area.level == Level.TOWN]
     if not counties and not towns:
         return []
-    where = "day BETWEEN %(first)s AND %(last)s AND (county_id = ANY(%(counties)s)"
-    where += " OR town_id = ANY(%(towns)s))"
+    # The county is said of towns too: the index begins with it, and cannot serve an OR.
+    where = "county_id = ANY(ARRAY(SELECT id FROM grids_area WHERE path = ANY(%(above)s)))"
+    where += " AND day BETWEEN %(first)s AND %(last)s"
+    where += " AND (county_id = ANY(%(counties)s) OR town_id = ANY(%(towns)s))"
     if metrics is not None:
         where += " AND metric = ANY(%(metrics)s)"
     with connection.cursor() as cursor:
@@ -99,6 +101,7 @@ def _sums(
             # Only the constants above stand in the text; every value is a parameter.
             _SUM.format(keys=keys, where=where),
             {
+                "above": sorted({path for area in held for path in area.lineage_paths}),
                 "first": first,
                 "last": last,
                 "counties": counties,
