@@ -58,19 +58,10 @@ def open_first(*places: str) -> Act:
     return act
 
 
-def with_work(*users: str) -> Act:
-    """Sign in as the first of these who has open cases on the phone."""
-
-    def act(page: Page) -> None:
-        address = page.url.split("/worker/")[0]
-        for user in users:
-            if page.locator("main a[href*='/incidents/']").count():
-                return
-            page.context.clear_cookies()
-            sign_in(page, address, user)
-            page.goto(f"{address}/worker/")
-
-    return act
+def or_report(page: Page) -> None:
+    """Where nothing is open in the worker's grid, show how the worker reports."""
+    if not page.locator("main a[href*='/incidents/']").count():
+        page.goto(urljoin(page.url, "/worker/report/"))
 
 
 def open_rating(page: Page) -> None:
@@ -115,7 +106,7 @@ PICTURES = (
         ),
     ),
     Picture("mediation", "/mediation/", "command", WIDE),
-    Picture("worker", "/worker/", "worker", act=with_work("chief", "guide")),
+    Picture("worker", "/worker/", "worker", act=or_report),
     Picture("landing", "/"),
     Picture("report", "/report/", act=write_report),
     Picture("rate", "/command/queue/", "command", act=open_rating),
