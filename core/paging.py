@@ -45,14 +45,12 @@ def keyset_page(
     if not branches:
         return Page([], None, None)
     keys = [(name.removeprefix("-"), name.startswith("-")) for name in order]
-    direction, values = _read(cursor, branches[0].model, keys) if cursor else (FORWARD, None)
+    direction = _read(cursor, branches[0].model, keys)[0] if cursor else FORWARD
     if direction == BACKWARD:
         keys = [(name, not descending) for name, descending in keys]
     found: dict[Any, Any] = {}
     for branch in branches:
-        rows = branch if values is None else branch.filter(_behind(keys, values))
-        ordering = [f"-{name}" if descending else name for name, descending in keys]
-        for row in rows.order_by(*ordering)[: size + 1]:
+        for row in from_cursor(branch, order=order, cursor=cursor)[: size + 1]:
             found.setdefault(row.pk, row)
     items = list(found.values())
     if len(branches) > 1:
@@ -69,6 +67,29 @@ def keyset_page(
         _write(FORWARD, items[-1], keys) if items and has_next else None,
         _write(BACKWARD, items[0], keys) if items and has_previous else None,
     )
+
+
+def is_full(page: Page, cursor: str | None) -> bool:
+    """Return whether there was at least one row more than ``page`` took, where it was read."""
+    if cursor and _parts(cursor)[0] == BACKWARD:
+        return page.previous is not None
+    return page.next is not None
+
+
+def from_cursor(
+    queryset: QuerySet[Any], *, order: Sequence[str], cursor: str | None
+) -> QuerySet[Any]:
+    """Return the rows a page at ``cursor`` is cut from, in the order they are read.
+
+    For a page before another one that is backwards. Raises Invalid as :func:`keyset_page` does.
+    """
+    keys = [(name.removeprefix("-"), name.startswith("-")) for name in order]
+    if cursor:
+        direction, values = _read(cursor, queryset.model, keys)
+        if direction == BACKWARD:
+            keys = [(name, not descending) for name, descending in keys]
+        queryset = queryset.filter(_behind(keys, values))
+    return queryset.order_by(*(f"-{name}" if down else name for name, down in keys))
 
 
 def _behind(keys: list[tuple[str, bool]], values: list[Any]) -> Q:
@@ -92,8 +113,7 @@ def _write(direction: str, row: Model, keys: list[tuple[str, bool]]) -> str:
 
 def _read(cursor: str, model: type[Model], keys: list[tuple[str, bool]]) -> tuple[str, list[Any]]:
     try:
-        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        direction, *texts = json.loads(raw)
+        direction, *texts = _parts(cursor)
         if direction not in (FORWARD, BACKWARD) or len(texts) != len(keys):
             raise ValueError("wrong shape")
         if not all(isinstance(text, str) and text and "\x00" not in text for text in texts):
@@ -105,6 +125,10 @@ def _read(cursor: str, model: type[Model], keys: list[tuple[str, bool]]) -> tupl
     except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError) as error:
         raise Invalid(_("This page address is not valid."), field="cursor") from error
     return direction, values
+
+
+def _parts(cursor: str) -> list[Any]:
+    return list(json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))
 
 
 def _column(model: type[Model], name: str) -> "Field[Any, Any]":

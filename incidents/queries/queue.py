@@ -6,25 +6,36 @@ what waits for the command centre. What must not: how a row looks (views/shown.p
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, Q
-from django.db.models.functions import Left
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Count,
+    Q,
+    SmallIntegerField,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Greatest, Least, Left
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
+from core.kept import kept
 from core.paging import Page, from_cursor, is_full, keyset_page
 from core.text import normalise, search_terms
 from grids.models import SHAPES, Area, Department, Level, User
 from grids.queries import Scope
 from incidents.models import (
     ENDED,
+    NO_DUE,
     Category,
     Extension,
     Incident,
@@ -39,7 +50,8 @@ PAGE_SIZE = 50
 TEXT_LIMIT = 100
 SUMMARY_LENGTH = 120
 # How many cases are walked in order before the index of facets is asked.
-STRETCH = 2000
+STRETCHES = (2_000, 20_000)
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), NO_DUE
 # Names of the catalogue change by hand, seldom; the counters of the tabs are a few seconds old.
 NAMES_KEPT, COUNTS_KEPT = 60, 5
 
@@ -153,13 +165,14 @@ def queue_page(
     if filters.order == DEADLINE or not wanted:
         return keyset_page(branches, order=order, cursor=cursor, size=size)
     # How many cases match cannot be foretold where filters depend on one another, and a wrong
-    # guess walks the whole history. So a short stretch is walked, and only when it holds too
+    # guess walks the whole history. So short stretches are walked, and only when they hold too
     # few are all matches picked by the index of facets.
-    stretch = _stretch(spans, cursor)
-    near = [_light(span.filter(wanted, stretch)) for span in spans]
-    page = keyset_page(near, order=order, cursor=cursor, size=size)
-    if is_full(page, cursor):
-        return page
+    for length in STRETCHES:
+        stretch = _stretch(spans, cursor, length)
+        near = [_light(span.filter(_looked_at(wanted), stretch)) for span in spans]
+        page = keyset_page(near, order=order, cursor=cursor, size=size)
+        if is_full(page, cursor):
+            return page
     picked = [pk for span in spans for pk in _pick(span.filter(wanted), cursor, size + 1)]
     rows = _light(Incident.objects.filter(pk__in=picked))
     return keyset_page(rows, order=order, cursor=cursor, size=size)
@@ -169,20 +182,25 @@ def _light(rows: IncidentQuerySet) -> IncidentQuerySet:
     return rows.annotate(head=Left("text", SUMMARY_LENGTH)).only(*_COLUMNS)
 
 
-def _stretch(spans: list[IncidentQuerySet], cursor: str | None) -> Q:
-    """Return the time in which no span holds more than STRETCH rows from the cursor on.
+def _stretch(spans: list[IncidentQuerySet], cursor: str | None, length: int) -> Q:
+    """Return the time in which no span holds more than ``length`` rows from the cursor on.
 
     One for all: a page must not show an old row of one span before a newer one of another.
     """
-    ends: list[datetime] = []
-    newest_first = True
+    newest_first, ends = True, []
     for span in spans:
         ahead = from_cursor(span, order=ORDERS[NEWEST], cursor=cursor)
-        newest_first = ahead.query.order_by[0].startswith("-")
-        ends += ahead.values_list("reported_at", flat=True)[STRETCH : STRETCH + 1]
-    if not ends:
-        return Q()
-    return Q(reported_at__gte=max(ends)) if newest_first else Q(reported_at__lte=min(ends))
+        newest_first = str(ahead.query.order_by[0]).startswith("-")
+        end = Subquery(ahead.values("reported_at")[length : length + 1])
+        ends.append(Coalesce(end, Value(FIRST if newest_first else LAST)))
+    if newest_first:
+        return Q(reported_at__gte=Greatest(*ends) if len(ends) > 1 else ends[0])
+    return Q(reported_at__lte=Least(*ends) if len(ends) > 1 else ends[0])
+
+
+def _looked_at(wanted: Q) -> Case:
+    """Return the condition in a form no index answers: a stretch is walked, not intersected."""
+    return Case(When(wanted, then=True), default=False, output_field=BooleanField())
 
 
 def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
@@ -191,7 +209,7 @@ def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
     The fence (MATERIALIZED) keeps the planner from walking in order and hoping for an early end.
     """
     ahead = from_cursor(rows, order=ORDERS[NEWEST], cursor=cursor)
-    down = "DESC" if ahead.query.order_by[0].startswith("-") else "ASC"
+    down = "DESC" if str(ahead.query.order_by[0]).startswith("-") else "ASC"
     found, params = ahead.order_by().values("pk", "reported_at").query.sql_with_params()
     with connection.cursor() as database:
         database.execute(
@@ -232,10 +250,7 @@ def catalogue_names() -> dict[str, dict[Any, str]]:
             "departments": {row.pk: row.label for row in Department.objects.order_by("code")},
         }
 
-    found: dict[str, dict[Any, str]] = cache.get_or_set(
-        f"queue:names:{'zh' if chinese else 'en'}", read, NAMES_KEPT
-    )
-    return found
+    return kept(f"queue:names:{'zh' if chinese else 'en'}", read, NAMES_KEPT)
 
 
 def waiting_counts(scope: Scope) -> dict[str, int]:
@@ -252,8 +267,7 @@ def waiting_counts(scope: Scope) -> dict[str, int]:
         counts = {name: Count("pk", filter=condition) for name, (_l, condition) in WAITING.items()}
         return Incident.objects.open().filter(reach).aggregate(open=Count("pk"), **counts)
 
-    found: dict[str, int] = cache.get_or_set(key, read, COUNTS_KEPT)
-    return found
+    return kept(key, read, COUNTS_KEPT)
 
 
 def within(scope: Scope, prefix: str = "") -> Q:
@@ -296,19 +310,21 @@ def _reach(rows: IncidentQuerySet, scope: Scope, filters: QueueFilters) -> list[
     if area is None:
         return rows.branches(scope)
     if scope.covers(area):
-        return [rows.filter(**{f"{area.level}_id": area.pk})]
-    return [branch.filter(**{f"{area.level}_id": area.pk}) for branch in rows.branches(scope)]
+        return [rows.filter(**{f"{area.level}_id": _key(area.pk)})]
+    return [branch.filter(**{f"{area.level}_id": _key(area.pk)}) for branch in rows.branches(scope)]
 
 
 def matching(filters: QueueFilters) -> Q:
     """Return the filters as conditions on a case, without scope, area and days (≤ 1 query)."""
     equal = {
         "state": filters.state,
-        "category_id": filters.category,
-        "owner_department_id": filters.department,
+        "category_id": filters.category and _key(filters.category),
+        "owner_department_id": filters.department and _key(filters.department),
         "tier": filters.tier,
         "source": filters.source,
-        "urgency": filters.urgency,
+        "urgency": None
+        if filters.urgency is None
+        else Cast(Value(filters.urgency), SmallIntegerField()),
     }
     wanted = Q(**{name: value for name, value in equal.items() if value not in ("", None)})
     if filters.open_only:
@@ -333,6 +349,11 @@ def in_days(filters: QueueFilters) -> Q:
     if filters.until:
         wanted &= Q(reported_at__lt=_midnight(filters.until + timedelta(days=1)))
     return wanted
+
+
+def _key(pk: int) -> Cast:
+    """Return a key in the column's own type: the index of facets compares no others."""
+    return Cast(Value(pk), BigIntegerField())
 
 
 def _about(text: str) -> Q:
