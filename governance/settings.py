@@ -126,6 +126,8 @@ DATABASE_URL = os.environ.get("DATABASE_URL") or (
 DATABASES = {
     "default": dj_database_url.parse(DATABASE_URL, engine="django.contrib.gis.db.backends.postgis")
 }
+# Room for a bitmap of every page of ten million cases; a lossy one reads whole pages again.
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c work_mem=32MB")
 # Connections each process keeps; 0 keeps one per thread instead.
 DB_POOL = int(os.environ.get("GESHI_DB_POOL", "8"))
 if DB_POOL:
