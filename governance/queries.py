@@ -240,6 +240,8 @@ def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str
     """
     rows = (
         Event.objects.filter(within(scope, "incident__"), pk__gt=max(after, newest - FEED_REACH))
+        # A mere suggestion is no event for people who watch the whole.
+        .exclude(action="suggest")
         .order_by("-pk")
         .annotate(head=Left("incident__text", 60))
         .values(

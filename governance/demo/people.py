@@ -79,7 +79,7 @@ def build_people(county: Area, *, progress: Callable[[int], object]) -> People:
     areas = list(Area.objects.inside(county))
     of: dict[str, list[Area]] = {level: [a for a in areas if a.level == level] for level in Level}
     ordinary = [grid for grid in of[Level.GRID] if grid.grid_kind != "dedicated"]
-    show = _show_place(of)
+    show = show_place(of)
     _centre(roll, county)
     for department in Department.objects.filter(county=county):
         code = department.code.lower()
@@ -104,7 +104,7 @@ def build_people(county: Area, *, progress: Callable[[int], object]) -> People:
     return people
 
 
-def _show_place(of: dict[str, list[Area]]) -> dict[str, Area]:
+def show_place(of: dict[str, list[Area]]) -> dict[str, Area]:
     """Return the town, village and grid the demonstration accounts sit at: where units are."""
     unit = of[Level.UNIT][0] if of[Level.UNIT] else None
     grid = next(g for g in of[Level.GRID] if unit is None or unit.path.startswith(g.path))

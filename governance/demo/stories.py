@@ -21,7 +21,7 @@ from core.crypto import blind_index
 from core.text import bigrams
 from governance.demo import names, texts
 from governance.demo.geometry import point_in
-from governance.demo.people import People
+from governance.demo.people import People, show_place
 from governance.demo.story import PresentReached, Story
 from grids.models import Area, Department, Level, Posting, Role, User
 from grids.queries import Scope
@@ -53,6 +53,8 @@ from incidents.services.verification import CALLBACK_DAYS, LINK_DAYS
 from incidents.workflow import AI, COMMAND_RUNG, REOPEN_CAP, RESIDENT, SYSTEM, Actor
 
 MONTHS = 8
+# Of the last days' cases, this share happens where the demonstration accounts sit.
+RECENT, SHOWN = timedelta(days=6), 0.09
 COUNT = 6582
 SOURCES = {Source.RESIDENT: 46, Source.WORKER: 36, Source.HOTLINE: 12, Source.INSPECTION: 6}
 # How often a road is taken, in percent of the cases that could take it.
@@ -105,6 +107,11 @@ class Setting:
         areas = list(Area.objects.inside(self.county))
         self.by_path = {area.path: area for area in areas}
         self.grids = [area for area in areas if area.level == Level.GRID]
+        of: dict[str, list[Area]] = {
+            level: [a for a in areas if a.level == level] for level in Level
+        }
+        self.show = show_place(of)
+        self.show_grids = [g for g in self.grids if g.path.startswith(self.show["village"].path)]
         self.polygons = {g.pk: wkb.loads(bytes(g.boundary.wkb)).geoms[0] for g in self.grids}
         self.categories = list(Category.objects.select_related("owner").filter(active=True))
         self.departments = {d.code: d for d in Department.objects.filter(county=self.county)}
@@ -206,7 +213,7 @@ class _Teller:
     def _report(self, at: datetime) -> Incident:
         rng, s = self.rng, self.s
         source = rng.choices(list(SOURCES), list(SOURCES.values()))[0]
-        grid = rng.choice(s.grids)
+        grid = self._somewhere(at)
         self.category = self._choose(grid)
         self.grid = grid
         self.village, self.town = s.above(grid, Level.VILLAGE), s.above(grid, Level.TOWN)
@@ -234,6 +241,13 @@ class _Teller:
             reporter=self.reporter.user if self.reporter else None,
             reported_at=at,
         )
+
+    def _somewhere(self, at: datetime) -> Area:
+        """Return a grid; lately more often where the demonstration accounts sit."""
+        rng, s = self.rng, self.s
+        if s.now - at < RECENT and rng.random() < SHOWN:
+            return s.show["grid"] if rng.random() < 0.4 else rng.choice(s.show_grids)
+        return rng.choice(s.grids)
 
     def _choose(self, grid: Area) -> Category:
         fitting = [c for c in self.s.categories if texts.suits(c.code, grid.grid_kind)]

@@ -1,6 +1,7 @@
 """What a person may choose from while working on a case."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from django.contrib.gis.measure import D
 from django.db.models import Q
@@ -19,6 +20,19 @@ def categories(*, village_only: bool = False) -> list[Category]:
     """Return the active catalogue in its order (1 query)."""
     rows = Category.objects.filter(active=True).select_related("owner")
     return list(rows.filter(village_allowed=True) if village_only else rows)
+
+
+def usual_categories(areas: Iterable[Area]) -> Counter[int]:
+    """Return how often each category came up among the latest cases around ``areas`` (1 query)."""
+    paths = {area.path[: -Area.steplen] for area in areas}
+    latest = (
+        Incident.objects.filter(
+            village__in=Area.objects.order_by().filter(path__in=paths), category__isnull=False
+        )
+        .order_by("-id")
+        .values_list("category_id", flat=True)[:300]
+    )
+    return Counter(pk for pk in latest if pk)
 
 
 def departments(county_id: int) -> list[Department]:

@@ -28,15 +28,19 @@ LINES_NAMED = 20
 
 @transaction.atomic
 def train(
-    *, actor: User | None = None, precision: float = 0.98, now: datetime | None = None
+    *,
+    actor: User | None = None,
+    precision: float = 0.98,
+    now: datetime | None = None,
+    cases: int = LATEST_CASES,
 ) -> TriageModel:
-    """Train a new version on the examples, verified cases and the catalogue's own words.
+    """Train a new version on the examples, the latest verified cases and the catalogue's words.
 
     It is put in force unless its macro-F1 is worse than that of the model in force. Its
     ``threshold`` is the confidence from which at least ``precision`` of unseen texts were
     right; above 1 it never acts alone. Raises Invalid with fewer than two categories.
     """
-    texts, labels = training_set()
+    texts, labels = training_set(cases=cases)
     if len(set(labels)) < 2:
         raise Invalid(_("Training needs examples of at least two categories."))
     hints = catalogue_words()
@@ -65,7 +69,7 @@ def train(
     return model
 
 
-def training_set() -> tuple[list[str], list[str]]:
+def training_set(*, cases: int = LATEST_CASES) -> tuple[list[str], list[str]]:
     """Return texts and category codes: the examples, then cases (2 queries).
 
     A case teaches when somebody verified it under its category.
@@ -77,7 +81,7 @@ def training_set() -> tuple[list[str], list[str]]:
     )
     rows = [
         *TriageExample.objects.order_by("pk").values_list("text", "category__code"),
-        *verified[:LATEST_CASES],
+        *verified[:cases],
     ]
     # A text given twice would sit on both sides of the cross-validation.
     once = dict(rows)
