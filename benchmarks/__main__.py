@@ -27,7 +27,7 @@ from _services import Services  # noqa: E402
 
 django.setup()
 
-from benchmarks import county, report, rows  # noqa: E402
+from benchmarks import county, cpu, report, rows  # noqa: E402
 from benchmarks.load import summary  # noqa: E402
 
 CLIENTS = 8
@@ -144,8 +144,8 @@ class Servers:
 class Bench:
     """Sends requests through the clients' process and keeps what came of them."""
 
-    def __init__(self, port: int, seconds: float) -> None:
-        self.port, self.seconds = port, seconds
+    def __init__(self, servers: Servers, seconds: float) -> None:
+        self.servers, self.seconds = servers, seconds
         self.failures = 0
         self.results: dict[str, Any] = {}
 
@@ -164,13 +164,17 @@ class Bench:
             raise SystemExit(f"{name}: there is nothing to ask for")
         order = {
             "host": "127.0.0.1",
-            "port": self.port + floor,
+            "port": self.servers.port + floor,
             "clients": clients,
             "seconds": seconds or self.seconds,
             "warm": WARM if repeat else 1.0,
             "repeat": repeat,
             "requests": requests,
         }
+        web = [part.process.pid for part in self.servers.running if part.process]
+        database = [int((VAR / "data/postgres/postmaster.pid").read_text().split()[0])]
+        before = cpu.spent(web), cpu.spent(database), cpu.busy()
+        begun = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.load"],
             input=json.dumps(order),
@@ -187,12 +191,21 @@ class Bench:
             label: summary(times, seconds=answer["seconds"], wrong={})
             for label, times in sorted(answer["times"].items())
         }
+        after = cpu.spent(web), cpu.spent(database), cpu.busy()
+        in_web, in_database, everybody = (b - a for a, b in zip(before, after, strict=True))
+        machine = (time.monotonic() - begun) * (os.cpu_count() or 1)
+        answered = answer["answered"] or 1
+        found["cpu_ms"] = [round(x / answered * 1000, 1) for x in (in_web, in_database)]
+        others = everybody - in_web - in_database - answer["cpu"]
+        found["others"] = round(max(0.0, others) / machine, 2)
         self.failures += sum(wrong.values())
         self.results[name] = found
+        cost = "{} + {} ms".format(*found["cpu_ms"])
         tail = f", WRONG ANSWERS {wrong}" if wrong else ""
         say(
             f"{name}: {found['rate']:,.0f}/s, p50 {found['p50']} ms, p95 {found['p95']} ms,"
-            f" max {found['max']} ms ({found['n']:,} answers){tail}"
+            f" max {found['max']} ms ({found['n']:,} answers), processor {cost} each;"
+            f" others took {found['others']:.0%} of the machine{tail}"
         )
         return found
 
@@ -205,12 +218,12 @@ class Bench:
 def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any]) -> int:
     """Measure the rows asked for and print the table; 1 when an answer was wrong."""
     log = VAR / "log/postgresql.log"
-    table = [["row", "measured", "target", "met", "floor", "ratio"]]
+    table = [["row", "measured", "CPU each", "others", "target", "met", "floor", "ratio"]]
     with psycopg.connect(dsn()) as server:
         facts["postgresql"] = server.execute("SHOW server_version").fetchone()[0]
         facts["incidents"] = server.execute("SELECT count(*) FROM incidents_incident").fetchone()[0]
     with Servers() as servers:
-        bench = Bench(servers.port, options.seconds)
+        bench = Bench(servers, options.seconds)
         rows.make_ready(wanted, options.seconds, say)
         offset = log.stat().st_size
         measured: dict[str, Callable[[Bench], list[list[str]]]] = {

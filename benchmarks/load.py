@@ -83,8 +83,9 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     """Send for ``seconds`` after ``warm`` unmeasured ones; ends early when requests run out.
 
     ``order``: host, port, clients, seconds, warm, repeat, requests [{label, method, path,
-    headers, body, expect}]. Returns {"seconds", "times": {label: [s]}, "wrong": {status: n}};
-    status 0 is a broken line.
+    headers, body, expect}]. Returns {"seconds", "times": {label: [s]}, "wrong": {status: n},
+    "answered", "cpu"}; status 0 is a broken line, ``answered`` counts the unmeasured ones too,
+    ``cpu`` is what this process used.
     """
     host, port = order["host"], order["port"]
     ready = [
@@ -97,14 +98,14 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
     wrong: Counter[int] = Counter()
     begin = time.perf_counter() + order["warm"]
     end = begin + order["seconds"]
-    last = begin
+    last, answered = begin, 0
 
     def client() -> None:
-        nonlocal last
+        nonlocal last, answered
         wire = Wire(host, port)
         mine: dict[str, list[float]] = {}
         bad: Counter[int] = Counter()
-        done = begin
+        done, count = begin, 0
         while time.perf_counter() < end:
             with turn:
                 item = next(source, None)
@@ -117,6 +118,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
             except OSError:
                 status = 0
             done = time.perf_counter()
+            count += 1
             if status not in expect:
                 bad[status] += 1
             elif sent >= begin:
@@ -124,6 +126,7 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         wire.close()
         with told:
             last = max(last, done)
+            answered += count
             wrong.update(bad)
             for label, found in mine.items():
                 times.setdefault(label, []).extend(found)
@@ -133,7 +136,13 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"seconds": max(last - begin, 1e-6), "times": times, "wrong": dict(wrong)}
+    return {
+        "seconds": max(last - begin, 1e-6),
+        "times": times,
+        "wrong": dict(wrong),
+        "answered": answered,
+        "cpu": time.process_time(),
+    }
 
 
 def summary(times: list[float], *, seconds: float, wrong: dict[int, int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The five rows: what is asked for, what it is held against.
 
 What must not live here: how requests are drawn (asked.py) or sent (load.py). A row returns
-lines of the table: row, measured, target, met, floor, ratio.
+lines of the table: row, measured, processor time of web and PostgreSQL for each answer, share of
+the machine others took meanwhile, target, met, floor, ratio.
 """
 
 from collections.abc import Callable, Sequence
@@ -111,4 +112,6 @@ def _line(
         measured += f", WRONG {found['wrong']}"
     told = f"{floor['rate']:,.0f}/s, p95 {floor['p95']} ms" if floor else ""
     ratio = f"{found['rate'] / floor['rate']:.2f}" if floor else ""
-    return [row, measured, target, "yes" if ok and not found["wrong"] else "no", told, ratio]
+    met = "yes" if ok and not found["wrong"] else "no"
+    cost, others = "{} + {} ms".format(*found["cpu_ms"]), f"{found['others']:.0%}"
+    return [row, measured, cost, others, target, met, told, ratio]
