@@ -74,6 +74,7 @@ def command(request: HttpRequest) -> HttpResponse:
         "bounds": _bounds(scope),
         "banners": _banners(request),
         "board": True,
+        "leader": not scope.has(Role.COMMAND),
     }
     return render(request, "governance/command.html", context)
 
@@ -268,7 +269,12 @@ def _stats(today: queries.Today) -> list[dict[str, Any]]:
             "unit": "%",
             "hint": month,
         },
-        {"label": _("Satisfied"), "value": _percent(today.satisfied), "unit": "%", "hint": month},
+        {
+            "label": _("Satisfaction rate"),
+            "value": _percent(today.satisfied),
+            "unit": "%",
+            "hint": month,
+        },
     ]
 
 
