@@ -154,7 +154,8 @@ def queue_page(
     Rows are light incidents: ``head`` is the beginning of the text, joined rows are not loaded
     (see :func:`give_names`). Raises Invalid for a cursor that is not ours.
     """
-    if filters.open_only and filters.state in ENDED:
+    contradiction = filters.open_only and filters.state in ENDED
+    if contradiction or (filters.text and not search_terms(filters.text)):
         return Page([], None, None)
     order = ORDERS[filters.order]
     spans = [
@@ -167,7 +168,8 @@ def queue_page(
     # How many cases match cannot be foretold where filters depend on one another, and a wrong
     # guess walks the whole history. So short stretches are walked, and only when they hold too
     # few are all matches picked by the index of facets.
-    for length in STRETCHES:
+    # Open cases are few and words are costly to look at: their indexes are asked sooner.
+    for length in STRETCHES[:1] if filters.open_only or filters.text else STRETCHES:
         stretch = _stretch(spans, cursor, length)
         near = [_light(span.filter(_looked_at(wanted), stretch)) for span in spans]
         page = keyset_page(near, order=order, cursor=cursor, size=size)
