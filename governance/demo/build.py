@@ -32,13 +32,11 @@ from incidents.models import (
     Whistle,
     WhistleParty,
 )
-from incidents.services import figures, training
+from incidents.services import figures
 from incidents.services.catalogue import load_catalogue
 
 BATCH = 500
 DISPUTES = 1091
-# Enough for sound suggestions, few enough to be learnt in half a minute.
-TAUGHT_CASES = 1200
 # label, how many are expected → a function that is told how many more are done
 Phase = Callable[[str, int], Callable[[int], object]]
 
@@ -52,13 +50,12 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         raise Invalid("The database already holds areas; the demo county needs an empty one.")
     with transaction.atomic():
         _calendar()
-        county = build_territory(shape=shape or {}, progress=phase("Areas and boundaries", 8794))
+        county = build_territory(shape=shape or {}, progress=phase("Areas and boundaries", 12_360))
         phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
-        people = build_people(county, progress=phase("People and postings", 6000))
+        people = build_people(county, progress=phase("People and postings", 8000))
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
         phase("Figures", 1)(_figures())
-        phase("AI triage", 1)(_trained())
         share = incidents / stories.COUNT
         build_disputes(
             county=county,
@@ -88,11 +85,6 @@ def _loaded(county: Area) -> int:
 
 def _figures() -> int:
     figures.rebuild()
-    return 1
-
-
-def _trained() -> int:
-    training.train(cases=TAUGHT_CASES)
     return 1
 
 

@@ -21,16 +21,19 @@ from grids.services.territory import (
 
 SEED = 2026
 SOURCE = "demonstration"
+# Every ordinary grid of the first rural town is divided, about ten units to a grid.
+WHOLE_TOWN = {"unit_grids": 186, "units": 1817}
 ORGANISATION_KINDS = ("hospital", "school", "market", "fish_farm", "agency")
 
 
 def build_territory(*, shape: dict, progress: Callable[[int], object]) -> Area:
     """Write the whole tree with its boundaries and return the county.
 
-    ``shape`` are the sizes of :func:`tile_county`; {} is the true size.
+    ``shape`` are the sizes of :func:`tile_county`; {} is the true size with one town divided
+    into units.
     """
     rng = Random(SEED)
-    county = tile_county(seed=SEED, shape=shape)
+    county = tile_county(seed=SEED, shape=shape or WHOLE_TOWN)
     rows, boundaries = _rows(county, rng)
     add_areas(rows, source=SOURCE, progress=progress)
     set_boundaries(boundaries, source=SOURCE, progress=progress)

@@ -11,6 +11,10 @@ from core.errors import GeshiError
 from governance.demo import stories
 from governance.demo.build import build
 from grids.queries import demo_accounts
+from incidents.services import training
+
+# Enough for sound suggestions, few enough to be learnt in half a minute.
+TAUGHT_CASES = 600
 
 
 class Command(BaseCommand):
@@ -30,6 +34,9 @@ class Command(BaseCommand):
 
         try:
             build(phase=phase, incidents=incidents)
+            done = phase("AI triage", 1)
+            training.train(cases=TAUGHT_CASES)
+            done(1)
         except GeshiError as error:
             raise CommandError(str(error)) from error
         finally:

@@ -1,0 +1,83 @@
+"""The demo county is told in bulk, but nothing in it breaks a rule of the house."""
+
+from itertools import pairwise
+
+import pytest
+from django.core.management import call_command
+
+from core.errors import Invalid
+from core.models import Timer
+from governance.demo.build import build
+from grids.models import Area, Level, Posting
+from incidents.models import ENDED, CallBack, Event, Figure, Incident, StageClock, State
+from incidents.services import figures
+from incidents.workflow import SYSTEM_ROWS, TRANSITIONS
+
+pytestmark = pytest.mark.django_db
+SMALL = {
+    "towns": 3, "urban_towns": 1, "villages": 20, "rural": 90, "community": 20, "dedicated": 10,
+    "unit_grids": 3, "units": 12, "area_km2": 120,
+}  # fmt: skip
+
+
+def silent(_label, _total):
+    return lambda _done: None
+
+
+@pytest.fixture
+def county():
+    return build(phase=silent, shape=SMALL, incidents=260)
+
+
+def test_every_case_is_where_its_last_step_left_it_by_steps_the_table_knows(county):
+    for incident in Incident.objects.prefetch_related("events"):
+        events = sorted(incident.events.all(), key=lambda event: event.seq)
+        assert [event.seq for event in events] == list(range(1, incident.last_seq + 1))
+        assert [e.at for e in events] == sorted(e.at for e in events)
+        assert events[-1].to_state == incident.state
+        for before, event in pairwise(events):
+            assert event.from_state == before.to_state
+            if event.action not in SYSTEM_ROWS:
+                assert event.from_state in TRANSITIONS[event.action].sources
+
+
+def test_ended_cases_run_no_clock_and_open_ones_are_timed(county):
+    running = StageClock.objects.filter(finished_at=None)
+    assert not running.filter(incident__state__in=ENDED).exists()
+    timed = set(Timer.objects.filter(subject_type="clock").values_list("subject_id", flat=True))
+    due = running.filter(due_at__isnull=False, breached_at=None)
+    assert set(due.values_list("pk", flat=True)) <= timed
+
+
+def test_nobody_rates_what_was_not_verified(county):
+    for callback in CallBack.objects.exclude(score=""):
+        steps = Event.objects.filter(incident=callback.incident, data__round=callback.round)
+        assert steps.filter(action="verify_pass").exists()
+
+
+def test_the_county_shows_its_states(county):
+    shown = set(Incident.objects.values_list("state", flat=True))
+    assert {State.CLOSED, State.SUSPENDED, State.OBJECTED, State.WHISTLED} <= shown
+
+
+def test_the_figures_are_those_of_a_full_recount(county):
+    before = set(Figure.objects.values_list("town", "day", "metric", "n"))
+    figures.rebuild()
+    assert set(Figure.objects.values_list("town", "day", "metric", "n")) == before
+
+
+def test_every_grid_has_its_people(county):
+    grids = Area.objects.filter(level=Level.GRID)
+    for role in ("grid_worker", "grid_chief"):
+        held = Posting.objects.filter(role=role).values_list("area_id", flat=True)
+        assert set(held) == set(grids.values_list("pk", flat=True))
+
+
+def test_a_database_in_use_is_left_alone(county):
+    with pytest.raises(Invalid):
+        build(phase=silent, shape=SMALL, incidents=10)
+
+
+def test_the_command_refuses_a_database_in_use_in_plain_words(county):
+    with pytest.raises(Exception, match="already holds areas"):
+        call_command("demo_county")
