@@ -256,14 +256,17 @@ def the_county() -> Area | None:
 
 
 def demo_accounts() -> list[Posting]:
-    """Return today's postings of the demonstration accounts, in order of role (1 query).
+    """Return the first of each demonstration account's postings, in order of role (1 query).
 
     Each has its user, area and department; the login page shows them in demonstration mode.
     """
     rows = Posting.objects.current().filter(user__is_demo=True, user__is_active=True)
     order = {role: place for place, role in enumerate(Role.values)}
+    first: dict[int, Posting] = {}
+    for posting in rows.select_related("user", "area", "department").order_by("pk"):
+        first.setdefault(posting.user_id, posting)
     return sorted(
-        rows.select_related("user", "area", "department"),
+        first.values(),
         key=lambda posting: (order[posting.role], posting.user.username),
     )
 

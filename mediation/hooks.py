@@ -1,12 +1,19 @@
 """What this floor puts into the registries of the floors below, at start-up."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.services import timers
 from grids.desks import Desk, register
-from incidents.registry import register_handover
+from incidents.registry import register_handover, register_notice
 from mediation.models import LIST_ROLES
 from mediation.services import deadlines, registering
+from mediation.workflow import NOTICE_KINDS
+
+URGENT_KINDS = frozenset({"dispute_risk", "dispute_call_police", "dispute_overdue"})
 
 
 def connect() -> None:
@@ -14,6 +21,9 @@ def connect() -> None:
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
     register_handover("mediation", registering.hand_over_from_incident)
+    for kind, text in NOTICE_KINDS.items():
+        level = "over" if kind in URGENT_KINDS else "calm"
+        register_notice(kind, text, level=level, url=_file_url)
     register(
         Desk(
             url_name="disputes",
@@ -23,3 +33,7 @@ def connect() -> None:
             rank=60,
         )
     )
+
+
+def _file_url(data: Mapping[str, Any]) -> str:
+    return reverse("dispute", args=[data["dispute"]])

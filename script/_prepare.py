@@ -88,6 +88,8 @@ def main() -> None:
         load_demo(mark)
     except CommandError as error:
         sys.exit(f"The demonstration county could not be loaded: {error}")
+    if settings.DEMO:
+        call_command("demo_accounts")
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def run(demo: bool) -> None:
             part.start()
         print(f"\nGeshi answers at {address}/   (started in {waited:.1f} s)")
         if demo:
-            print("The demonstration accounts stand on its login page.")
+            print("The demonstration accounts stand above and on its login page.")
         print(f"Logs are in {var / 'log'}. Ctrl-C stops everything.", flush=True)
         while True:
             for part in running:

@@ -115,6 +115,12 @@ def to_verification(case: Step) -> None:
     """Put the case where somebody else checks it, and tell those who may."""
     incident = case.incident
     incident.responded_at = case.now
+    # Done before it was decided: the request has no object any more.
+    incident.extensions.filter(decision=Extension.Decision.PENDING).update(
+        decision=Extension.Decision.REFUSED,
+        decided_at=case.now,
+        note=_("Answered in the meantime."),
+    )
     clocks.finish(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
     clocks.start(case, Stage.VERIFY)
     area = incident.owner_area

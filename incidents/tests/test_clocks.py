@@ -165,6 +165,19 @@ def test_an_approved_extension_moves_the_deadline_and_is_told_to_the_reporter(wo
     assert rows(incident, "approve_extension").get().public
 
 
+def test_a_request_for_more_time_lapses_when_the_case_is_answered(world, clock):
+    incident = world.accepted()
+    handling.request_extension(
+        incident_id=incident.pk,
+        actor=actor(world.city_handler),
+        amount=2,
+        unit="calendar_days",
+        reason="缺材料",
+    )
+    handling.respond(incident_id=incident.pk, actor=actor(world.city_handler), result="提前办完了")
+    assert incident.extensions.get().decision == "refused"
+
+
 def test_an_extended_clock_can_be_missed_again_and_climbs_anew(world, clock):
     incident = world.accepted()
     at(clock, days=3, minutes=1)

@@ -3,14 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from core.errors import GeshiError
 from governance.demo import stories
 from governance.demo.build import build
-from grids.queries import demo_accounts
 from incidents.services import training
 
 # Enough for sound suggestions, few enough to be learnt in half a minute.
@@ -18,7 +16,7 @@ TAUGHT_CASES = 600
 
 
 class Command(BaseCommand):
-    help = "Fill an empty database with an invented county at true size, and show its accounts."
+    help = "Fill an empty database with an invented county at true size."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--incidents", type=int, default=stories.COUNT)
@@ -42,8 +40,3 @@ class Command(BaseCommand):
         finally:
             for bar in bars:
                 bar.close()
-        for posting in demo_accounts():
-            self.stdout.write(
-                f"{posting.user.username:12} {posting.get_role_display()}  {posting.place}"
-            )
-        self.stdout.write(f"password: {settings.DEMO_PASSWORD}")
