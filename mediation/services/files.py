@@ -21,10 +21,10 @@ def open_file(
     Seeing the parties in full (``what`` CONTACT) asks for a stated reason.
     """
     user = person(actor)
+    refuse_unnamed(dispute=dispute, actor=actor)
     reason = reason.strip()
     if what == FileOpening.What.CONTACT and len(reason) < REASON_AT_LEAST:
         raise Invalid(_("Please say why you need to see it."), field="reason")
-    refuse_unnamed(dispute=dispute, actor=actor)
     with transaction.atomic():
         audit.record(
             actor=user,

@@ -132,11 +132,16 @@ def test_the_parties_are_shown_in_full_only_on_a_reason_that_is_kept(client, dis
     assert A_PHONE not in again
 
 
-def test_the_unnamed_are_refused_the_reveal(client, county, dispute):
+@pytest.mark.parametrize("reason", ["领导要求了解", "看", ""])
+def test_the_unnamed_are_refused_the_reveal_whatever_reason_they_give(
+    client, county, dispute, reason
+):
     client.force_login(at_place(county, Role.COMMAND))
     url = reverse("dispute_reveal", args=[dispute.number])
-    answer = client.post(url, {"reason": "领导要求了解"})
-    assert answer.status_code == 403
+    for headers in ({}, {"HX-Request": "true"}):
+        answer = client.post(url, {"reason": reason}, headers=headers)
+        assert answer.status_code == 403
+        assert "赵" not in answer.content.decode()
     assert not FileOpening.objects.exists()
 
 

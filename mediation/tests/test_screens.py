@@ -176,6 +176,8 @@ def test_who_comes_second_reads_what_happened_and_loses_nothing(client, county, 
     text = answer.content.decode()
     assert "另一条备注" in text
     assert worker.display_name in text
+    read = answer.context["forms"]["remark"]["seen"].value()
+    assert client.post(url, {"seen": read, "note": "另一条备注"}).status_code == 302
 
 
 def test_an_unknown_step_is_not_found_and_a_get_is_not_allowed(client, county, worker):

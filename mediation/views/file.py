@@ -88,6 +88,9 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
             messages.success(request, _("Recorded."))
             return redirect("dispute", number=number)
     row.refresh_from_db()
+    # The page now shows what happened meanwhile: pressing again is meant for that.
+    form.data = form.data.copy()
+    form.data["seen"] = row.version
     return _page(request, row, action=action, form=form, status=status)
 
 
@@ -97,6 +100,7 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
 def reveal(request: HttpRequest, number: str) -> HttpResponse:
     """Show the parties in full for a stated reason; the page hides them again by itself."""
     row = _visible(request, number)
+    files.refuse_unnamed(dispute=row, actor=_actor(request))
     form = forms.RevealForm(request.POST)
     lines, status = party_lines(row, in_full=False), 422
     if form.is_valid():
