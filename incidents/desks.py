@@ -43,6 +43,7 @@ NOTICES = {
     "escalate": (_("A case climbed to you"), "over"),
     "extension_wanted": (_("More time is asked for"), "calm"),
     "extension_approved": (_("More time was granted"), "calm"),
+    "extension_told": (_("The time for a report of yours was extended"), "calm"),
     "extension_refused": (_("More time was refused"), "warn"),
     "suspended": (_("A case was suspended"), "calm"),
     "resumed": (_("A suspended case runs on"), "calm"),

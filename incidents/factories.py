@@ -4,6 +4,7 @@ Cases come to a state by the real services, never by writing the state.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,8 +142,8 @@ class World:
         incident = self.responded(to, by, **more)
         return verification.verify_pass(incident_id=incident.pk, actor=actor(self.command))
 
-    def whistled(self) -> Incident:
-        """A whistle with city management in the lead and water beside it."""
+    def whistled(self, *, more: Sequence[Department] = ()) -> Incident:
+        """A whistle with city management in the lead, water and ``more`` beside it."""
         incident = self.pending(category=self.road, tier=Tier.WHISTLE)
         whistle.blow(
             incident_id=incident.pk,
@@ -151,6 +152,7 @@ class World:
             calls=[
                 whistle.Call(self.city, "修路面", is_lead=True),
                 whistle.Call(self.water, "查管网"),
+                *(whistle.Call(department) for department in more),
             ],
         )
         return Incident.objects.get(pk=incident.pk)

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from grids.models import Level, Role, User
 from grids.queries import Scope
 from incidents.models import ENDED, ActorKind, Incident, State
-from incidents.queries import acted_in_round, open_party_ids
+from incidents.queries import accept_time_left, acted_in_round, open_party_ids
 
 # A dissatisfied reporter opens a case again this often; then the county supervises it.
 REOPEN_CAP = 2
@@ -107,7 +108,7 @@ OWNED = frozenset(
 def _objection_unused(incident: Incident) -> object | None:
     if incident.objection_used:
         return _("An objection was already decided; that decision is final.")
-    if incident.overdue_at is not None:
+    if incident.due_at <= timezone.now() and not accept_time_left(incident):
         return _("The time for an objection is over: the case is past its deadline.")
     return None
 

@@ -76,7 +76,8 @@ class Story:
                 raise ValueError(f"{action} from {before}")
             incident.state = state or line.target or before
             incident.version += 1
-            public = line.public
+            # The lead's answer of a whistle is what the reporter reads.
+            public = line.public or (action == "party_answer" and data["lead"])
         if self._kept:
             data["clocks"], self._kept = self._kept, []
         return self._row(action, actor, self.at, before, note, data, public)

@@ -1,6 +1,7 @@
 """Reads about incidents, a module for each thing one looks at. Nothing here changes a row."""
 
 from incidents.queries.case import (
+    accept_time_left,
     acted_in_round,
     notice_branches,
     notices_for,
@@ -12,6 +13,7 @@ from incidents.queries.case import (
 )
 
 __all__ = [
+    "accept_time_left",
     "acted_in_round",
     "notice_branches",
     "notices_for",

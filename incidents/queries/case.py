@@ -1,13 +1,15 @@
 """Reads about one case and one person's notices."""
 
 from collections.abc import Collection
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from grids.models import SHAPES, Area, User
 from grids.queries import Scope
-from incidents.models import Event, Incident, Notice, PartyState, StageClock, WhistleParty
+from incidents.models import Event, Incident, Notice, PartyState, Stage, StageClock, WhistleParty
 
 # Steps that make somebody a handler of the round.
 HANDLER_ACTIONS = ("accept", "arrive", "respond", "handle_on_spot", "party_answer", "party_sign")
@@ -22,6 +24,12 @@ def acted_in_round(incident: Incident, user: User | None) -> bool:
     return Event.objects.filter(
         incident=incident, actor=user, action__in=HANDLER_ACTIONS, data__round=incident.round
     ).exists()
+
+
+def accept_time_left(incident: Incident) -> bool:
+    """Return whether the time its owner has to accept the case still runs (1 query)."""
+    running = StageClock.objects.filter(incident=incident, finished_at__isnull=True)
+    return running.filter(stage=Stage.ACCEPT, due_at__gt=timezone.now()).exists()
 
 
 def open_party_ids(incident: Incident, department_ids: Collection[int]) -> list[int]:
@@ -39,13 +47,21 @@ def open_party_ids(incident: Incident, department_ids: Collection[int]) -> list[
 
 def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:
     """Return the notices addressed to ``user``'s postings or to the user, newest first."""
-    reach = Q(user=user)
+    reach = Q()
+    for address in _addresses(user, scope):
+        reach |= Q(**address)
+    return Notice.objects.filter(reach).order_by("-id")
+
+
+def _addresses(user: User, scope: Scope) -> list[dict[str, Any]]:
+    """Return what a notice is addressed to when it is for this person, one equality each."""
+    found: list[dict[str, Any]] = [{"user": user}]
     for posting in scope.postings:
         if posting.department_id:
-            reach |= Q(department_id=posting.department_id)
+            found.append({"department_id": posting.department_id})
         elif posting.area_id:
-            reach |= Q(area_id=posting.area_id, role=posting.role)
-    return Notice.objects.filter(reach).order_by("-id")
+            found.append({"area_id": posting.area_id, "role": posting.role})
+    return found
 
 
 # How far back unread notices are looked for and counted, in each place a person reads for.
@@ -54,13 +70,7 @@ UNREAD_REACH = 100
 
 def notice_branches(user: User, scope: Scope) -> list[QuerySet[Notice]]:
     """Return the person's notices, one queryset for each equality that an index serves."""
-    branches = [Notice.objects.filter(user=user)]
-    for posting in scope.postings:
-        if posting.department_id:
-            branches.append(Notice.objects.filter(department_id=posting.department_id))
-        elif posting.area_id:
-            branches.append(Notice.objects.filter(area_id=posting.area_id, role=posting.role))
-    return branches
+    return [Notice.objects.filter(**address) for address in _addresses(user, scope)]
 
 
 def unread_count(user: User, scope: Scope) -> int:

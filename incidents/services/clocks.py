@@ -52,7 +52,7 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
     the step is refused and the person who must import it is told.
     """
     calendar, rows = WorkingCalendar.load(), []
-    running = {(c.stage, c.name, c.party_id) for c in case.clocks}
+    running = {(c.stage, c.name, c.party_id) for c in case.clocks if not c.finished_at}
     party_id = party.pk if party else None
     for deadline in deadlines_of(case.incident):
         if deadline.stage not in stages or (deadline.stage, deadline.name, party_id) in running:

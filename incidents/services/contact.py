@@ -10,6 +10,7 @@ from core.errors import Conflict, NotAllowed
 from core.masking import mask_text
 from core.services import audit
 from incidents.models import Incident, ReporterContact
+from incidents.queries import open_party_ids
 from incidents.services.step import person, required
 from incidents.workflow import Actor, Right, rights
 
@@ -20,8 +21,11 @@ MAY_REVEAL = frozenset(
 
 
 def may_reveal(actor: Actor, incident: Incident) -> bool:
-    """Return whether ``actor`` works on the case."""
-    return bool(rights(actor, incident) & MAY_REVEAL)
+    """Return whether ``actor`` works on the case (≤ 1 query)."""
+    held = rights(actor, incident) & MAY_REVEAL
+    if held == {Right.PARTY}:
+        return bool(open_party_ids(incident, actor.scope.department_ids))
+    return bool(held)
 
 
 def reveal(*, incident: Incident, actor: Actor, reason: str) -> ReporterContact:

@@ -7,7 +7,7 @@ decision is final; nothing goes down to a village that villages do not do.
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core.errors import Invalid, NotAllowed
+from core.errors import Conflict, Invalid, NotAllowed
 from grids.models import Area, Department, Level, Role
 from grids.queries import place_of_area
 from incidents.models import (
@@ -19,6 +19,7 @@ from incidents.models import (
 )
 from incidents.registry import handovers
 from incidents.services import clocks, routing
+from incidents.services.handling import lapse_requests
 from incidents.services.step import Step, lock, required, step
 from incidents.workflow import SYSTEM, Actor
 
@@ -237,13 +238,25 @@ def merge(
     with step(incident_id=incident_id, action="merge", actor=actor, seen=seen) as case:
         if into.pk == incident_id:
             raise Invalid(_("A case cannot be merged into itself."), field="into")
-        if not into.is_open or into.county_id != case.incident.county_id:
+        taker = _held(into)
+        if not taker.is_open or taker.county_id != case.incident.county_id:
             raise Invalid(_("Only an open case can take another in."), field="into")
-        case.incident.merged_into = into
+        case.incident.merged_into = taker
         case.note = note.strip()
         case.data = {"into": into.tracking_code}
         _end(case, "merged")
     return case.incident
+
+
+def _held(into: Incident) -> Incident:
+    """Return the case as it is now, held until the merge is written.
+
+    Never waited for: two cases being merged into one another would wait for each other.
+    """
+    taker = Incident.objects.select_for_update(skip_locked=True).filter(pk=into.pk).first()
+    if taker is None:
+        raise Conflict(_("Somebody is working on that case just now. Please try again."))
+    return taker
 
 
 def hand_over(
@@ -262,6 +275,7 @@ def hand_over(
 
 def _end(case: Step, metric: str) -> None:
     clocks.drop(case)
+    lapse_requests(case, _("The case went another way in the meantime."))
     case.count(f"exit:{metric}")
 
 

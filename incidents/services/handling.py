@@ -115,12 +115,7 @@ def to_verification(case: Step) -> None:
     """Put the case where somebody else checks it, and tell those who may."""
     incident = case.incident
     incident.responded_at = case.now
-    # Done before it was decided: the request has no object any more.
-    incident.extensions.filter(decision=Extension.Decision.PENDING).update(
-        decision=Extension.Decision.REFUSED,
-        decided_at=case.now,
-        note=_("Answered in the meantime."),
-    )
+    lapse_requests(case, _("Answered in the meantime."))
     clocks.finish(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
     clocks.start(case, Stage.VERIFY)
     area = incident.owner_area
@@ -130,6 +125,13 @@ def to_verification(case: Step) -> None:
         case.tell("to_verify", role="town_admin", area_id=incident.town_id)
     else:
         case.tell_command("to_verify")
+
+
+def lapse_requests(case: Step, note: str) -> None:
+    """Refuse a request for more time that was overtaken before anybody decided it."""
+    case.incident.extensions.filter(decision=Extension.Decision.PENDING).update(
+        decision=Extension.Decision.REFUSED, decided_at=case.now, note=note
+    )
 
 
 def request_extension(
@@ -183,6 +185,8 @@ def decide_extension(
         if approve:
             clocks.extend(case, amount=waiting.amount, unit=waiting.unit)
             case.count("extended")
+            if case.incident.reporter_id:
+                case.tell("extension_told", user_id=case.incident.reporter_id, **case.data)
         case.tell_owner("extension_approved" if approve else "extension_refused")
     return case.incident
 

@@ -201,6 +201,7 @@ def reopen(case: Step) -> None:
             issued_at=case.now,
         )
         case.data["notice"] = demand.number
+        clocks.start(case, Stage.TRIAGE)
         case.tell_command("supervised")
         return
     if area and area.level in {Level.UNIT, Level.GRID, Level.VILLAGE}:

@@ -15,9 +15,14 @@ from core.errors import Conflict, Invalid
 from grids.models import Department
 from incidents.models import Incident, PartyState, Stage, State, Tier, Whistle, WhistleParty
 from incidents.services import clocks
-from incidents.services.handling import to_verification
+from incidents.services.handling import lapse_requests, to_verification
 from incidents.services.step import Step, person, required, step
 from incidents.workflow import Actor
+
+# Parties whose word falls with the lead's answer; who never came does not come by that.
+SPOKEN = frozenset({PartyState.ANSWERED, PartyState.SIGNED, PartyState.DISSENTED})
+# What is still awaited of a party that has not come yet.
+AWAITED: dict[str, Stage] = {PartyState.CALLED: Stage.ACCEPT, PartyState.ACCEPTED: Stage.ARRIVE}
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def blow(
         incident.accepted_at = incident.arrived_at = incident.responded_at = None
         if incident.deadline_version_id is None:
             incident.deadline_version = clocks.current_version(incident.category, on=case.now)
+        lapse_requests(case, _("The case went another way in the meantime."))
         clocks.finish(case, Stage.TRIAGE)
         clocks.drop(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
         clocks.start(case, Stage.RESPOND, Stage.RESOLVE)
@@ -135,12 +141,16 @@ def party_answer(
     photo_ids: Sequence[UUID] = (),
     seen: int | None = None,
 ) -> Incident:
-    """The department gives its opinion with evidence. The lead's answer is what others sign."""
+    """The department gives its opinion with evidence.
+
+    The lead's answer is what the others sign and what the reporter reads.
+    """
     with step(incident_id=incident_id, action="party_answer", actor=actor, seen=seen) as case:
         party = _party(case, department, PartyState.ARRIVED)
         case.note = party.opinion = required(opinion, "opinion")
         case.photo_ids = list(photo_ids)
         if party.is_lead:
+            case.public = True
             case.incident.handler = person(actor)
             for other in party.whistle.parties.exclude(pk=party.pk).select_related("department"):
                 case.tell("whistle_sign", department=other.department)
@@ -199,7 +209,7 @@ def rule(
             _close(case, whistle)
         else:
             case.to(State.WHISTLED)
-            whistle.parties.exclude(state=PartyState.CALLED).update(
+            whistle.parties.filter(state__in=SPOKEN).update(
                 state=PartyState.ARRIVED, answered_at=None, signed_at=None
             )
         whistle.save()
@@ -213,11 +223,13 @@ def call_again(case: Step) -> None:
     whistle = case.incident.whistles.latest("id")
     whistle.closed_at, whistle.needless = None, None
     whistle.save(update_fields=["closed_at", "needless"])
-    whistle.parties.update(
+    whistle.parties.filter(state__in=SPOKEN).update(
         state=PartyState.ARRIVED, answered_at=None, signed_at=None, opinion="", dissent=""
     )
     clocks.start(case, Stage.RESPOND)
     for party in whistle.parties.select_related("department"):
+        if party.state in AWAITED:
+            clocks.start(case, AWAITED[party.state], party=party)
         case.tell("sent_back", department=party.department)
 
 

@@ -12,8 +12,16 @@ from core.services.calendar import import_year
 from core.services.timers import sweep
 from core.working_calendar import WorkingCalendar
 from incidents.factories import World, actor, deadlines
-from incidents.models import Event, Incident, Stage, StageClock, State, SupervisionNotice
-from incidents.services import dispatching, handling
+from incidents.models import (
+    CallBack,
+    Event,
+    Incident,
+    Stage,
+    StageClock,
+    State,
+    SupervisionNotice,
+)
+from incidents.services import dispatching, handling, verification, whistle
 
 pytestmark = pytest.mark.django_db
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -83,6 +91,66 @@ def test_a_triaged_case_nobody_has_yet_keeps_its_clock(world, clock):
     assert Incident.objects.overdue().get() == incident
     dispatching.dispatch(incident_id=incident.pk, actor=actor(world.command), department=world.city)
     assert not StageClock.objects.filter(stage=Stage.TRIAGE, finished_at=None).exists()
+
+
+def test_a_new_owner_has_the_whole_time_to_accept(world, clock):
+    incident = world.dispatched()
+    clock.shift(timedelta(hours=5))
+    command = actor(world.command)
+    dispatching.dispatch(incident_id=incident.pk, actor=command, department=world.water)
+    accept = running(incident, Stage.ACCEPT)
+    assert accept.due_at == START + timedelta(hours=5 + 8)
+    assert Incident.objects.get(pk=incident.pk).due_at == accept.due_at
+
+
+def test_whoever_gets_a_case_by_an_upheld_objection_has_the_whole_time_to_accept(world, clock):
+    incident = world.dispatched()
+    dispatching.object_to(incident_id=incident.pk, actor=actor(world.city_handler), reason="归水利")
+    clock.shift(timedelta(hours=5))
+    dispatching.uphold_objection(
+        incident_id=incident.pk, actor=actor(world.command), reason="是", department=world.water
+    )
+    assert running(incident, Stage.ACCEPT).due_at == START + timedelta(hours=5 + 8)
+
+
+def test_a_whistle_blown_while_a_case_is_handled_has_its_own_time_to_respond(world, clock):
+    incident = world.accepted()
+    clock.shift(timedelta(hours=5))
+    whistle.blow(
+        incident_id=incident.pk,
+        actor=actor(world.town_admin),
+        ask="请两家现场会商",
+        calls=[whistle.Call(world.city, is_lead=True), whistle.Call(world.water)],
+    )
+    assert running(incident, Stage.RESPOND).due_at == START + timedelta(hours=5, days=3)
+
+
+def test_a_case_under_supervision_has_a_clock_of_its_own(world, clock):
+    incident = supervised(world)
+    assert running(incident, Stage.TRIAGE).due_at == START + timedelta(hours=4)
+    at(clock, hours=5)
+    assert Incident.objects.overdue().get() == incident
+    verification.conclude(incident_id=incident.pk, actor=actor(world.command), reason="已当面说明")
+    assert not StageClock.objects.filter(incident=incident, finished_at=None).exists()
+
+
+def supervised(world):
+    """Return a case opened again more often than allowed."""
+    incident = world.called_back()
+    for _round in range(2):
+        rate_badly(incident)
+        command, city = actor(world.command), actor(world.city_handler)
+        dispatching.dispatch(incident_id=incident.pk, actor=command, department=world.city)
+        handling.accept(incident_id=incident.pk, actor=city)
+        handling.respond(incident_id=incident.pk, actor=city, result="又清了一遍")
+        incident = verification.verify_pass(incident_id=incident.pk, actor=command)
+    rate_badly(incident)
+    return Incident.objects.get(pk=incident.pk)
+
+
+def rate_badly(incident):
+    link = CallBack.objects.get(incident=incident, answered_at=None)
+    verification.rate(token=link.token, score="dissatisfied", solved=False)
 
 
 def test_the_case_says_since_when_it_is_overdue(world, clock):
@@ -165,6 +233,23 @@ def test_an_approved_extension_moves_the_deadline_and_is_told_to_the_reporter(wo
     assert rows(incident, "approve_extension").get().public
 
 
+def test_a_worker_who_reported_is_told_of_more_time_granted(world, clock):
+    incident = world.report(category=world.rubbish)
+    Incident.objects.filter(pk=incident.pk).update(reporter=world.worker)
+    dispatching.triage(
+        incident_id=incident.pk, actor=actor(world.command), category=world.rubbish, send=False
+    )
+    dispatching.dispatch(incident_id=incident.pk, actor=actor(world.command), department=world.city)
+    handling.accept(incident_id=incident.pk, actor=actor(world.city_handler))
+    handling.request_extension(
+        incident_id=incident.pk, actor=actor(world.city_handler), amount=2,
+        unit="calendar_days", reason="缺材料",
+    )  # fmt: skip
+    handling.decide_extension(incident_id=incident.pk, actor=actor(world.command), approve=True)
+    told = OutboxMessage.objects.filter(payload__kind="extension_told").get()
+    assert told.payload["user"] == world.worker.pk
+
+
 def test_a_request_for_more_time_lapses_when_the_case_is_answered(world, clock):
     incident = world.accepted()
     handling.request_extension(
@@ -176,6 +261,30 @@ def test_a_request_for_more_time_lapses_when_the_case_is_answered(world, clock):
     )
     handling.respond(incident_id=incident.pk, actor=actor(world.city_handler), result="提前办完了")
     assert incident.extensions.get().decision == "refused"
+
+
+def test_a_request_for_more_time_lapses_when_the_case_takes_another_road(world, clock):
+    for road in ("exit", "whistle"):
+        incident = world.accepted()
+        handling.request_extension(
+            incident_id=incident.pk,
+            actor=actor(world.city_handler),
+            amount=2,
+            unit="calendar_days",
+            reason="缺材料",
+        )
+        if road == "exit":
+            dispatching.leave(
+                incident_id=incident.pk, actor=actor(world.command), road="statutory", note="走信访"
+            )
+        else:
+            whistle.blow(
+                incident_id=incident.pk,
+                actor=actor(world.town_admin),
+                ask="请两家现场会商",
+                calls=[whistle.Call(world.city, is_lead=True), whistle.Call(world.water)],
+            )
+        assert incident.extensions.get().decision == "refused", road
 
 
 def test_an_extended_clock_can_be_missed_again_and_climbs_anew(world, clock):

@@ -1,14 +1,22 @@
 """The main road of a case, from report to closure, and each turn off it."""
 
+import threading
+from datetime import timedelta
+
 import pytest
+import time_machine
+from django.db import connection, transaction
+from django.utils import timezone
 
 from core.errors import Conflict, Invalid, NotAllowed
+from core.services.timers import sweep
 from grids.factories import person
 from grids.models import Role
 from incidents.factories import World, actor, draft_photo
 from incidents.models import CallBack, Event, Incident, State, SupervisionNotice
 from incidents.services import dispatching, handling, verification
 from incidents.services.intake import Report, report
+from incidents.services.step import lock
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +139,25 @@ def test_an_objection_is_used_once_and_the_decision_is_final(world):
         dispatching.object_to(incident_id=incident.pk, actor=city, reason="还是不归我们")
 
 
+def test_an_objection_is_not_lost_because_others_were_late_before(world):
+    with time_machine.travel(timezone.now() - timedelta(hours=6)) as clock:
+        incident = world.pending()
+        clock.shift(timedelta(hours=5))
+        sweep()  # the triage was late
+        dispatching.dispatch(
+            incident_id=incident.pk, actor=actor(world.command), department=world.city
+        )
+        dispatching.object_to(incident_id=incident.pk, actor=actor(world.city_handler), reason="否")
+    assert fresh(incident).state == State.OBJECTED
+
+
+def test_nobody_objects_after_the_time_to_accept_is_over(world):
+    with time_machine.travel(timezone.now() - timedelta(hours=9)):
+        incident = world.dispatched()
+    with pytest.raises(NotAllowed):
+        dispatching.object_to(incident_id=incident.pk, actor=actor(world.city_handler), reason="否")
+
+
 def test_an_upheld_objection_goes_to_somebody_else(world):
     incident = world.dispatched()
     command = actor(world.command)
@@ -219,6 +246,38 @@ def test_a_repeat_is_merged_into_an_open_case(world):
     first, repeat = world.report(), world.report("垃圾还在")
     dispatching.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
     assert fresh(repeat).merged_into == first
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_cases_are_not_merged_into_one_another_at_the_same_time(world):
+    first, repeat = world.report(), world.report("垃圾还在")
+    held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            lock(first.pk)
+            held.set()
+            go_on.wait(20)
+        connection.close()
+
+    somebody = threading.Thread(target=hold)
+    somebody.start()
+    held.wait(20)
+    try:
+        with pytest.raises(Conflict):
+            dispatching.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
+    finally:
+        go_on.set()
+        somebody.join()
+    assert fresh(repeat).state == State.REPORTED
+
+
+def test_a_case_that_ended_meanwhile_takes_no_other_in(world):
+    first, repeat = world.report(), world.report("垃圾还在")
+    command = actor(world.command)
+    dispatching.leave(incident_id=first.pk, actor=command, road="out_of_remit", note="属于邻县")
+    with pytest.raises((Conflict, Invalid)):
+        dispatching.merge(incident_id=repeat.pk, actor=command, into=first)
 
 
 def test_a_case_is_not_merged_into_itself(world):

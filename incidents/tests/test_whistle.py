@@ -6,8 +6,8 @@ from core.errors import Conflict, Invalid, NotAllowed
 from grids.factories import DepartmentFactory, person
 from grids.models import Role
 from incidents.factories import World, actor
-from incidents.models import Incident, PartyState, StageClock, State
-from incidents.services import verification, whistle
+from incidents.models import CallBack, Incident, PartyState, StageClock, State
+from incidents.services import contact, verification, whistle
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +73,62 @@ def test_a_ruling_can_send_the_lead_back_to_answer_again(world):
     )
     assert state(incident) == State.WHISTLED
     assert {p.state for p in incident.whistles.get().parties.all()} == {PartyState.ARRIVED}
+
+
+def test_a_ruling_does_not_put_a_department_on_site_that_never_came(world):
+    hospital = DepartmentFactory()
+    incident = world.whistled(more=[hospital])
+    take(world, incident, hospital, person(Role.DEPARTMENT_HANDLER, hospital),
+         (whistle.party_accept, {}))  # fmt: skip
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler,
+         (whistle.party_dissent, {"reason": "管网破了没修"}))  # fmt: skip
+    whistle.rule(
+        incident_id=incident.pk, actor=actor(world.command), ruling="重修", answer_stands=False
+    )
+    party = incident.whistles.get().parties.get(department=hospital)
+    assert (party.state, party.arrived_at) == (PartyState.ACCEPTED, None)
+
+
+def test_a_failed_verification_does_not_put_a_department_on_site_that_never_came(world):
+    hospital = DepartmentFactory()
+    incident = world.whistled(more=[hospital])
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler,
+         (whistle.party_dissent, {"reason": "管网破了没修"}))  # fmt: skip
+    command = actor(world.command)
+    whistle.rule(incident_id=incident.pk, actor=command, ruling="按牵头意见", answer_stands=True)
+    verification.verify_fail(incident_id=incident.pk, actor=command, reason="路面又塌了")
+    party = incident.whistles.get().parties.get(department=hospital)
+    assert (party.state, party.accepted_at) == (PartyState.CALLED, None)
+
+
+def test_a_department_of_an_earlier_whistle_may_not_see_who_reported(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+    command = actor(world.command)
+    verification.verify_pass(incident_id=incident.pk, actor=command)
+    link = CallBack.objects.get(incident=incident)
+    verification.rate(token=link.token, score="dissatisfied", solved=False)
+    hospital = DepartmentFactory()
+    calls = [whistle.Call(world.city, is_lead=True), whistle.Call(hospital)]
+    whistle.blow(incident_id=incident.pk, actor=command, ask="再来", calls=calls)
+    now = Incident.objects.get(pk=incident.pk)
+    assert contact.may_reveal(actor(world.city_handler), now)
+    assert not contact.may_reveal(actor(world.water_handler), now)
+
+
+def test_the_reporter_reads_what_the_lead_answered(world, client):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+    verification.verify_pass(incident_id=incident.pk, actor=actor(world.command))
+    link = CallBack.objects.get(incident=incident)
+    for page in (f"/track/?code={incident.tracking_code}", f"/rate/{link.token}/"):
+        shown = client.get(page).content.decode()
+        assert "路面已修复" in shown
+        assert "管网完好" not in shown
 
 
 def test_each_department_has_its_own_arrival_clock(world):

@@ -18,15 +18,16 @@ from incidents.models import ENDED, ActorKind, Event, Incident, Score, State
 from incidents.queries import timeline
 from incidents.workflow import action_label
 
+# A whistle's result is the lead's answer; the others' opinions are no public rows.
+RESULTS = frozenset({"respond", "handle_on_spot", "party_answer"})
 # Rows whose note is written for the reporter.
-TOLD = frozenset(
+TOLD = RESULTS | frozenset(
     {
-        *("answer", "not_solved", "respond", "handle_on_spot", "verify_pass", "conclude"),
+        *("answer", "not_solved", "verify_pass", "conclude"),
         *("exit_emergency", "exit_statutory", "exit_out_of_remit", "hand_over", "suspend"),
         *("recall", "rate", "record_callback"),
     }
 )
-RESULTS = frozenset({"respond", "handle_on_spot"})
 
 STEPS = (
     pgettext_lazy("step", "Received"),
@@ -114,7 +115,8 @@ def _bare(row: Event) -> dict[str, Any]:
     """Return what a stranger may know of a row: what, when, which office."""
     who = _("Reporter") if row.actor_kind == ActorKind.RESIDENT else _who(row)
     level = "done" if row.action in {*RESULTS, "verify_pass"} else ""
-    return {"at": row.at, "who": who, "what": action_label(row.action), "level": level}
+    action = "respond" if row.action == "party_answer" else row.action
+    return {"at": row.at, "who": who, "what": action_label(action), "level": level}
 
 
 def _event(row: Event, incident: Incident) -> dict[str, Any]:
