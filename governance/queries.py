@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.db.models import Count, Min
 from django.db.models.functions import Left
 
@@ -230,6 +230,27 @@ def _town_names(scope: Scope) -> dict[int, str]:
 def last_event_id() -> int:
     """Return the newest row of any timeline: the board's version (1 query, index only)."""
     return Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def settled_event_id(*, newest: int, before: int) -> int:
+    """Return up to which row all timelines are complete: ``newest``, else ``before`` (1 query).
+
+    A row gets its number before its transaction commits, so it may appear below rows already
+    shown. Whoever writes one holds the table's lock from before the number is given until the
+    end: while nobody else holds it, nothing can appear below a ``newest`` read before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SOMEBODY_WRITES, [Event._meta.db_table])
+        return before if cursor.fetchone()[0] else newest
+
+
+_SOMEBODY_WRITES = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks
+         WHERE relation = %s::regclass AND mode = 'RowExclusiveLock'
+           AND pid IS DISTINCT FROM pg_backend_pid()
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 
 
 def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str, Any]]:

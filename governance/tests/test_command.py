@@ -1,16 +1,18 @@
 """The command centre: who may open it, what it shows, what it asks while it stands open."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from core.models import CalendarYear
-from incidents.factories import World
+from incidents.factories import World, actor
 from incidents.models import Event, Incident, State
+from incidents.services import handling
 
 
 @pytest.fixture
@@ -136,6 +138,40 @@ def test_the_feed_brings_only_what_is_new(desk, world, newest):
     assert "井盖丢了" in answer.content.decode()
     assert "路灯坏了" not in answer.content.decode()
     assert int(answer["X-Newest"]) == newest()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_that_commits_after_a_later_one_still_comes(desk, world, newest):
+    slow, quick = world.dispatched(), world.dispatched(world.water)
+    shown = newest()
+    written, go_on = threading.Event(), threading.Event()
+
+    def accept_slowly():
+        with transaction.atomic():
+            accept(slow, world.city_handler)
+            written.set()
+            go_on.wait(20)
+        connection.close()
+
+    somebody = threading.Thread(target=accept_slowly)
+    somebody.start()
+    written.wait(20)
+    accept(quick, world.water_handler)
+    first = desk.get(reverse("command_feed"), {"after": shown})
+    board = desk.get(reverse("command")).context["newest"]
+    go_on.set()
+    somebody.join()
+
+    assert quick.tracking_code in first.content.decode()
+    assert slow.tracking_code not in first.content.decode()
+    for after in (first["X-Newest"], board):
+        later = desk.get(reverse("command_feed"), {"after": after})
+        assert slow.tracking_code in later.content.decode()
+        assert int(later["X-Newest"]) == newest()
+
+
+def accept(incident, person):
+    handling.accept(incident_id=incident.pk, actor=actor(person))
 
 
 def test_the_feed_of_a_town_is_its_own(client, world):

@@ -70,7 +70,9 @@ def command(request: HttpRequest) -> HttpResponse:
         **_queue(request, filters, params, cursor, size=BOARD_ROWS),
         **_figures(scope),
         "events": _events(scope, newest=newest),
-        "newest": newest,
+        "newest": queries.settled_event_id(
+            newest=newest, before=max(0, newest - queries.FEED_REACH)
+        ),
         "bounds": _bounds(scope),
         "banners": _banners(request),
         "board": True,
@@ -109,16 +111,21 @@ def queue(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def feed(request: HttpRequest) -> HttpResponse:
-    """Return rows of timelines after the row ``after``; 204 when nothing is new."""
+    """Return rows of timelines after the row ``after``; 204 when nothing is new.
+
+    The page asks again from X-Newest, below which nothing can appear any more, and leaves out
+    the rows it has.
+    """
     raw = request.GET.get("after", "")
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 18):
         raise Invalid(_("This page address is not valid."), field="after")
     newest = queries.last_event_id()
     if newest <= int(raw):
         return HttpResponse(status=204)
+    settled = queries.settled_event_id(newest=newest, before=int(raw))
     events = _events(request.scope, newest=newest, after=int(raw))  # type: ignore[attr-defined]
     response = render(request, "governance/_feed.html", {"events": events})
-    response.headers["X-Newest"] = str(newest)
+    response.headers["X-Newest"] = str(settled)
     return response
 
 

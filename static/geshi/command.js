@@ -85,6 +85,13 @@ function fragment(html) {
 }
 
 // ---------- feed
+// A row may come after rows with a higher number: each is put in its place.
+function insert(row) {
+  const below = [...feed.children].find((old) => Number(old.dataset.event) < Number(row.dataset.event));
+  row.classList.add("g-new");
+  feed.insertBefore(row, below || null);
+}
+
 async function pollFeed() {
   if (document.hidden) return;
   try {
@@ -92,12 +99,12 @@ async function pollFeed() {
     showLive(true);
     if (answer.status === 204) return;
     feed.dataset.newest = answer.headers.get("X-Newest");
+    const told = fragment(await answer.text());
     const known = new Set([...feed.children].map((row) => row.dataset.event));
-    const fresh = [...fragment(await answer.text()).querySelectorAll("[data-event]")].filter((row) => !known.has(row.dataset.event));
+    const fresh = [...told.querySelectorAll("[data-event]")].filter((row) => !known.has(row.dataset.event));
     if (!fresh.length) return;
     const before = feed.scrollHeight;
-    fresh.forEach((row) => row.classList.add("g-new"));
-    feed.prepend(...fresh);
+    fresh.forEach(insert);
     if (feed.scrollTop > 0) feed.scrollTop += feed.scrollHeight - before;
     while (feed.children.length > FEED_LENGTH) feed.lastElementChild.remove();
     feed.parentElement.querySelector(".k-none").hidden = true;
