@@ -9,7 +9,7 @@ from grids.models import Role
 
 CENTRE = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
 # What the command centre keeps in the administration site: catalogue, rules, knowledge.
-KEPT_BY_COMMAND = ("category", "deadline*", "routingrule", "article", "triage*")
+KEPT_BY_COMMAND = ("category", "deadline*", "routingrule", "retentionrule", "article", "triage*")
 
 
 def connect() -> None:

@@ -19,12 +19,14 @@ from django.utils.translation import gettext_lazy as _
 
 from core.admin import HistoryAdmin
 from core.working_calendar import Unit
+from grids.admin import KeptAdmin
 from incidents.models import (
     Article,
     Category,
     DeadlineVersion,
     Event,
     Incident,
+    RetentionRule,
     RoutingRule,
     Stage,
     TriageExample,
@@ -289,6 +291,14 @@ class RoutingRuleAdmin(admin.ModelAdmin):
     @admin.action(description=_("Clear the last error"), permissions=["change"])
     def forget_error(self, request: HttpRequest, queryset: QuerySet[RoutingRule]) -> None:
         queryset.update(last_error="", last_error_at=None)
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(KeptAdmin):
+    """How long personal data is kept; a change is a new rule from a day on."""
+
+    list_display = ["what", "days", "valid_from", "reason"]
+    list_filter = ["what"]
 
 
 @admin.register(Article)

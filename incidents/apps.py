@@ -17,6 +17,7 @@ class IncidentsConfig(AppConfig):
             clocks,
             handling,
             notices,
+            retention,
             verification,
         )
 
@@ -26,4 +27,5 @@ class IncidentsConfig(AppConfig):
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
+        retention.register("reporter_contact", retention.forget_reporters)
         desks.connect()

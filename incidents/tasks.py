@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from incidents.services import drafts, figures, triage
+from incidents.services import drafts, figures, retention, triage
 
 # A task ends after this many rounds, so that one worker process is never held for long.
 ROUNDS = 10
@@ -30,3 +30,9 @@ def fold_figures() -> None:
 def sweep_drafts() -> None:
     """Throw away photos that never became part of a report."""
     drafts.sweep_drafts()
+
+
+@shared_task
+def forget_by_rule() -> None:
+    """Forget personal data past its time."""
+    retention.apply_rules()

@@ -200,6 +200,7 @@ SYSTEM_ROWS = {
     "escalate": _("Climbed one step"),
     "reopen": _("Opened again"),
     "party_overdue": _("Called department is late"),
+    "forget_contact": _("Reporter's contact erased by rule"),
 }
 
 

@@ -9,17 +9,20 @@ from django.utils.translation import gettext_lazy as _
 from core.services import timers
 from grids.desks import Desk, register
 from incidents.registry import register_handover, register_notice
+from incidents.services import retention
 from mediation.models import LIST_ROLES
 from mediation.services import deadlines, registering
+from mediation.services.retention import forget_phones
 from mediation.workflow import NOTICE_KINDS
 
 URGENT_KINDS = frozenset({"dispute_risk", "dispute_call_police", "dispute_overdue"})
 
 
 def connect() -> None:
-    """Register timers, the hand-over from incidents and the desk."""
+    """Register timers, the hand-over from incidents, what is forgotten, and the desk."""
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
+    retention.register("party_phone", forget_phones)
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"

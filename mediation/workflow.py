@@ -42,7 +42,6 @@ class Right(StrEnum):
 # Those who open the confidential file.
 FILE_RIGHTS = frozenset({Right.MEDIATOR, Right.LEADER})
 
-
 REGISTER_ROLES = LIST_ROLES - {Role.COUNTY_LEADER}
 
 
@@ -110,8 +109,8 @@ SYSTEM_ROWS = {
     "warn": _("The month is nearly over"),
     "overdue": _("The month is over"),
     "follow_up_due": _("A follow-up visit is due"),
+    "forget_contact": _("Phones of the parties erased by rule"),
 }
-
 
 # What the notices of this floor say on a desk.
 NOTICE_KINDS = {

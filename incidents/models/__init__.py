@@ -18,6 +18,7 @@ from incidents.models.incident import (
 )
 from incidents.models.knowledge import Article, Suggestion, TriageExample, TriageModel
 from incidents.models.notice import Notice
+from incidents.models.retention import RetentionRule
 from incidents.models.rules import OwnerKind, RoutingRule
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
@@ -41,6 +42,7 @@ __all__ = [
     "OwnerKind",
     "PartyState",
     "ReporterContact",
+    "RetentionRule",
     "Road",
     "RoutingRule",
     "Score",

@@ -23,6 +23,7 @@ from incidents.models import (
     Category,
     Deadline,
     DeadlineVersion,
+    RetentionRule,
     RoutingRule,
     Stage,
     TriageExample,
@@ -75,8 +76,8 @@ def load_catalogue(*, county: Area, actor: User | None = None) -> Loaded:
     """Bring the catalogue to what the shipped files say. Safe to repeat.
 
     Departments, items and articles are matched by code. Deadlines that differ become a new
-    version, so cases under way keep theirs. The routing table is only filled when it is
-    empty: from then on it is the county's own. ~15 queries.
+    version, so cases under way keep theirs. The routing table and the retention rules are only
+    filled when they are empty: from then on they are the county's own. ~16 queries.
     """
     data = _read("catalogue.json")
     departments = _load_departments(data["departments"], county)
@@ -85,6 +86,8 @@ def load_catalogue(*, county: Area, actor: User | None = None) -> Loaded:
     articles = _load_articles(_read("knowledge.json"), categories)
     examples = _load_examples(_read("examples.json"), categories)
     rules = _load_rules(_read("routing.json"), categories, departments, county)
+    if not RetentionRule.objects.exists():
+        RetentionRule.objects.bulk_create(RetentionRule(**row) for row in _read("retention.json"))
     loaded = Loaded(
         departments=len(departments),
         categories=len(categories),
