@@ -4,7 +4,7 @@ What must not live here: anything that changes a row, and how it looks.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from core.kept import kept
 from core.models import Heartbeat, OutboxMessage, Timer
 from core.queries import missing_calendar_years
 from grids.models import Area, Level
-from grids.queries import Scope
+from grids.queries import Scope, names_of
 from incidents.models import ENDED, Event, Incident, State
 from incidents.queries import figures
 from incidents.queries.queue import catalogue_names, within
@@ -271,8 +271,7 @@ def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str
         )[:FEED_LENGTH]
     )  # fmt: skip
     found: list[dict[str, Any]] = [{**row} for row in rows]
-    ids = {row[f"incident__{level}_id"] for row in found for level in ("town", "village")}
-    names = dict(Area.objects.filter(pk__in=ids - {None}).order_by().values_list("pk", "name"))
+    names = names_of(row[f"incident__{level}_id"] for row in found for level in ("town", "village"))
     for row in found:
         row["code"] = row["incident__tracking_code"]
         lineage = (row["incident__town_id"], row["incident__village_id"])
@@ -280,8 +279,16 @@ def recent_events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str
     return found
 
 
-def place_options(scope: Scope, chosen: Area | None) -> dict[str, list[tuple[int, str, bool]]]:
-    """Return {level: [(id, name, chosen)]} for choosing a place step by step (1 query).
+@dataclass
+class PlaceOptions:
+    """The (id, name) pairs of one level, and the id of the one chosen or above it."""
+
+    pairs: list[tuple[int, str]] = field(default_factory=list)
+    chosen: int | None = None
+
+
+def place_options(scope: Scope, chosen: Area | None) -> dict[str, PlaceOptions]:
+    """Return {level: options} for choosing a place step by step (1 query).
 
     Towns of the scope; villages of the town chosen; grids of the village chosen.
     """
@@ -296,13 +303,15 @@ def place_options(scope: Scope, chosen: Area | None) -> dict[str, list[tuple[int
             wanted |= rows.filter(level=Level.VILLAGE, path__startswith=town)
         if len(village) == root + 2 * step:
             wanted |= rows.filter(level=Level.GRID, path__startswith=village)
-    found: dict[str, list[tuple[int, str, bool]]] = {
-        Level.TOWN: [],
-        Level.VILLAGE: [],
-        Level.GRID: [],
+    found: dict[str, PlaceOptions] = {
+        Level.TOWN: PlaceOptions(),
+        Level.VILLAGE: PlaceOptions(),
+        Level.GRID: PlaceOptions(),
     }
     for pk, name, level, own in wanted.values_list("pk", "name", "level", "path"):
-        found[level].append((pk, name, bool(path) and path.startswith(own)))
+        found[level].pairs.append((pk, name))
+        if path and path.startswith(own):
+            found[level].chosen = pk
     return found
 
 

@@ -114,7 +114,13 @@ TEMPLATES = [
                 "incidents.context.notices",
             ],
         },
-    }
+    },
+    # The rows of long lists only, through {% rows %}; see docs/decisions/0020.
+    {
+        "NAME": "rows",
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates" / "rows"],
+    },
 ]
 
 # The private services of script/services, unless the environment names real servers. Their

@@ -47,11 +47,19 @@ class PostingBackend(BaseBackend):
         return any(pattern.partition(".")[0] == app_label for pattern in _patterns(user_obj))
 
 
+def may_open_admin(user: User, scope: Scope, perm: str) -> bool:
+    """Return what :class:`PostingBackend` would say of ``perm``, without asking the database."""
+    return user.is_staff and any(fnmatchcase(perm, pattern) for pattern in _granted(scope))
+
+
+def _granted(scope: Scope) -> set[str]:
+    return {pattern for role in scope.roles for pattern in _grants.get(role, ())}
+
+
 def _patterns(user: User | AnonymousUser) -> set[str]:
     if not (user.is_active and user.is_staff):
         return set()
     # The administration site asks dozens of times for one page, of one user object.
     if not hasattr(user, "_posting_patterns"):
-        roles = Scope.for_user(user).roles
-        user._posting_patterns = {p for role in roles for p in _grants.get(role, ())}  # type: ignore[attr-defined]
+        user._posting_patterns = _granted(Scope.for_user(user))  # type: ignore[attr-defined]
     return user._posting_patterns  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 What must not live here: anything that changes a row.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -89,6 +89,17 @@ class Scope:
     def covers(self, area: Area) -> bool:
         """Return whether ``area`` lies inside the scope."""
         return any(area.path.startswith(held.path) for held in self.areas)
+
+
+def names_of(area_ids: Iterable[int | None]) -> dict[int, str]:
+    """Return {id: name} of the areas (1 query; none for no area)."""
+    ids = list({pk for pk in area_ids if pk is not None})
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        # One array instead of hundreds of parameters.
+        cursor.execute("SELECT id, name FROM grids_area WHERE id = ANY(%s)", [ids])
+        return dict(cursor.fetchall())
 
 
 @dataclass(frozen=True)
@@ -269,6 +280,25 @@ def demo_accounts() -> list[Posting]:
         first.values(),
         key=lambda posting: (order[posting.role], posting.user.username),
     )
+
+
+def unsound_shapes(shapes: Sequence[bytes]) -> list[tuple[int, str, float, float]]:
+    """Return (index, reason, longitude, latitude) of each WKB that PostGIS calls invalid (1 query).
+
+    The reason is PostGIS's own English wording.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT number - 1, reason(fault), ST_X(location(fault)), ST_Y(location(fault))
+              FROM unnest(%s::bytea[]) WITH ORDINALITY AS given (wkb, number),
+                   LATERAL ST_IsValidDetail(ST_GeomFromWKB(wkb)) AS fault
+             WHERE NOT valid(fault)
+             ORDER BY number
+            """,
+            [list(shapes)],
+        )
+        return cursor.fetchall()
 
 
 def all_codes() -> set[str]:

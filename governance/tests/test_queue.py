@@ -10,10 +10,10 @@ from grids.models import Role
 from grids.queries import Scope
 from incidents.factories import World, actor
 from incidents.models import Incident, Source, State
+from incidents.queries.listing import give_names
 from incidents.queries.queue import (
     QueueFilters,
     code_of,
-    give_names,
     queue_page,
     read_filters,
     waiting_counts,

@@ -21,20 +21,20 @@ from core.htmx import render
 from core.paging import Page
 from governance import queries
 from grids.access import roles
+from grids.backends import may_open_admin
 from grids.models import Area, Level, Role
 from grids.queries import Scope
-from incidents.models import ActorKind, Incident, Source, State, Tier, Urgency
+from incidents.models import ActorKind, Source, State, Tier, Urgency
+from incidents.queries.listing import catalogue_names, give_names
 from incidents.queries.queue import (
     WAITING,
     QueueFilters,
-    catalogue_names,
     code_of,
-    give_names,
     queue_page,
     read_filters,
     waiting_counts,
 )
-from incidents.views.shown import due
+from incidents.views.rows import list_rows
 from incidents.workflow import action_label
 
 CENTRE = (Role.COMMAND, Role.COUNTY_LEADER)
@@ -163,24 +163,12 @@ def _queue(
     give_names(page.items)
     return {
         "filters": filters,
-        "rows": rows(page.items),
+        "rows": list_rows(page.items),
         "tabs": _tabs(filters, waiting_counts(scope)),
         "first_page": cursor is None,
         "queue_url": _address(params),
         **_pager(page, params),
     }
-
-
-def rows(incidents: list[Incident]) -> list[Incident]:
-    """Give each case of a list its ``due_shown``, ``level`` and ``url``."""
-    now = timezone.now()
-    for row in incidents:
-        row.due_shown = due(row, now)
-        late = row.overdue_at is not None and row.ended_at is None
-        row.late = late and row.state != State.SUSPENDED
-        row.level = "over" if row.late else row.due_shown["level"]
-        row.url = reverse("incident", args=[row.tracking_code])
-    return incidents
 
 
 def _address(params: Mapping[str, str], **more: str) -> str:
@@ -303,7 +291,7 @@ def _banners(request: HttpRequest) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if years:
         listed = "、".join(map(str, years))
-        may = request.user.is_staff and request.user.has_perm("core.add_calendaryear")
+        may = may_open_admin(request.user, request.scope, "core.add_calendaryear")
         found.append(
             {
                 "level": "over",

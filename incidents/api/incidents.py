@@ -25,7 +25,8 @@ from grids.queries import KEEPERS
 from incidents.forms.actions import ACTION_FORMS
 from incidents.models import NO_DUE, Event, Incident, Source, StageClock, State, Tier
 from incidents.queries import running_clocks, timeline, visible_incident
-from incidents.queries.queue import ORDERS, WAITING, give_names, queue_page, read_filters
+from incidents.queries.listing import give_names
+from incidents.queries.queue import ORDERS, WAITING, queue_page, read_filters
 from incidents.workflow import Actor, action_label, available, refusal, state_allows
 
 STAFF = frozenset(Role.values) - KEEPERS

@@ -285,7 +285,10 @@ class Incident(models.Model):
 
     objects = IncidentQuerySet.as_manager()
 
-    # What queries.queue.give_names adds to the rows of a list.
+    # What queries.listing adds to the rows of a list.
+    head: str
+    lon: float | None
+    lat: float | None
     place: str
     category_label: str
     owner_label: str

@@ -11,14 +11,14 @@ from datetime import datetime
 from django.db.models import Count, Q
 
 from core.paging import Page, keyset_page
-from grids.models import Area, Level, shapes_of
+from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import ENDED, Extension, Incident, PartyState, State, Tier
 from incidents.models.incident import IncidentQuerySet
+from incidents.queries.listing import give_names, light
 
 OPEN_ORDER = ("due_at", "id")
 DONE_ORDER = ("-reported_at", "-id")
-JOINED = ("county", "town", "village", "grid", "owner_area")
 PAGE_SIZE = 50
 
 HANDLING = (State.ACCEPTED, State.ARRIVED)
@@ -88,13 +88,6 @@ PLACE_TABS = {
         Tab("done", Q(state__in=sorted(ENDED)), done=True),
     ),
 }
-
-
-def listed(rows: IncidentQuerySet) -> IncidentQuerySet:
-    """Join what a line of a list shows, leaving search words and polygons in the database."""
-    return rows.select_related(*JOINED, "category", "owner_department").defer(
-        "bigrams", "location", *shapes_of(*JOINED)
-    )
 
 
 def department_page(scope: Scope, tab: Tab, *, cursor: str | None) -> Page:
@@ -177,23 +170,28 @@ def worker_page(areas: Sequence[Area], *, cursor: str | None, size: int = 30) ->
     """
     branches = []
     for area in areas:
-        rows = listed(Incident.objects.open())
+        rows = light(Incident.objects.open())
         branches.append(rows.filter(owner_area_id=area.pk))
         if area.level != Level.UNIT:
             branches.append(rows.filter(**{f"{area.level}_id": area.pk}))
-    return keyset_page(branches, order=OPEN_ORDER, cursor=cursor, size=size)
+    return _named(keyset_page(branches, order=OPEN_ORDER, cursor=cursor, size=size))
 
 
 def own_reports(user_id: int, *, cursor: str | None, size: int = 20) -> Page:
     """Return what a person reported, newest first (1 query)."""
-    rows = listed(Incident.objects.filter(reporter_id=user_id))
-    return keyset_page(rows, order=DONE_ORDER, cursor=cursor, size=size)
+    rows = light(Incident.objects.filter(reporter_id=user_id))
+    return _named(keyset_page(rows, order=DONE_ORDER, cursor=cursor, size=size))
 
 
 def _ended(rows: IncidentQuerySet, tab: Tab) -> IncidentQuerySet:
-    return listed(rows if tab.done else rows.filter(ended_at__isnull=True))
+    return light(rows if tab.done else rows.filter(ended_at__isnull=True))
 
 
 def _page(branches: list[IncidentQuerySet], tab: Tab, cursor: str | None) -> Page:
     order = DONE_ORDER if tab.done else OPEN_ORDER
-    return keyset_page(branches, order=order, cursor=cursor, size=PAGE_SIZE)
+    return _named(keyset_page(branches, order=order, cursor=cursor, size=PAGE_SIZE))
+
+
+def _named(page: Page) -> Page:
+    give_names(page.items)
+    return page

@@ -19,7 +19,8 @@ from core.kept import kept
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import Incident
-from incidents.queries.queue import SUMMARY_LENGTH, QueueFilters, in_days, matching, within
+from incidents.queries.listing import HEAD_LENGTH
+from incidents.queries.queue import QueueFilters, in_days, matching, within
 
 # Below the first zoom towns are drawn, below the second villages, then grids.
 VILLAGES_FROM, GRIDS_FROM = 12, 14
@@ -172,7 +173,7 @@ def points(box: Box, *, scope: Scope, filters: QueueFilters) -> Points:
 
 
 def _single(rows: Any) -> Any:
-    return rows.annotate(head=Left("text", SUMMARY_LENGTH)).only(
+    return rows.annotate(head=Left("text", HEAD_LENGTH)).only(
         "tracking_code", "state", "overdue_at"
     )
 

@@ -21,17 +21,16 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Cast, Coalesce, Greatest, Least, Left
+from django.db.models.functions import Cast, Coalesce, Greatest, Least
 from django.utils import timezone
 from django.utils.dateparse import parse_date
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.kept import kept
 from core.paging import Page, from_cursor, is_full, keyset_page
 from core.text import normalise, search_terms
-from grids.models import SHAPES, Area, Department, Level, User
+from grids.models import SHAPES, Area, Level, User
 from grids.queries import Scope
 from incidents.models import (
     ENDED,
@@ -45,15 +44,15 @@ from incidents.models import (
     Urgency,
 )
 from incidents.models.incident import IncidentQuerySet
+from incidents.queries.listing import catalogue_names, light
 
 PAGE_SIZE = 50
 TEXT_LIMIT = 100
-SUMMARY_LENGTH = 120
 # How many cases are walked in order before the index of facets is asked.
 STRETCHES = (2_000, 20_000)
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), NO_DUE
-# Names of the catalogue change by hand, seldom; the counters of the tabs are a few seconds old.
-NAMES_KEPT, COUNTS_KEPT = 60, 5
+# The counters of the tabs are a few seconds old.
+COUNTS_KEPT = 5
 
 NEWEST, DEADLINE = "new", "due"
 ORDERS = {
@@ -151,8 +150,7 @@ def queue_page(
 ) -> Page:
     """Return a page of the cases ``scope`` opens that match ``filters`` (1 query a branch).
 
-    Rows are light incidents: ``head`` is the beginning of the text, joined rows are not loaded
-    (see :func:`give_names`). Raises Invalid for a cursor that is not ours.
+    Rows are light incidents (queries.listing). Raises Invalid for a cursor that is not ours.
     """
     contradiction = filters.open_only and filters.state in ENDED
     if contradiction or (filters.text and not search_terms(filters.text)):
@@ -162,7 +160,7 @@ def queue_page(
         branch.filter(in_days(filters)) for branch in _reach(Incident.objects.all(), scope, filters)
     ]
     wanted = matching(filters)
-    branches = [_light(span.filter(wanted)) for span in spans]
+    branches = [light(span.filter(wanted)) for span in spans]
     if filters.order == DEADLINE or not wanted:
         return keyset_page(branches, order=order, cursor=cursor, size=size)
     # How many cases match cannot be foretold where filters depend on one another, and a wrong
@@ -171,17 +169,13 @@ def queue_page(
     # Open cases are few and words are costly to look at: their indexes are asked sooner.
     for length in STRETCHES[:1] if filters.open_only or filters.text else STRETCHES:
         stretch = _stretch(spans, cursor, length)
-        near = [_light(span.filter(_looked_at(wanted), stretch)) for span in spans]
+        near = [light(span.filter(_looked_at(wanted), stretch)) for span in spans]
         page = keyset_page(near, order=order, cursor=cursor, size=size)
         if is_full(page, cursor):
             return page
     picked = [pk for span in spans for pk in _pick(span.filter(wanted), cursor, size + 1)]
-    rows = _light(Incident.objects.filter(pk__in=picked))
+    rows = light(Incident.objects.filter(pk__in=picked))
     return keyset_page(rows, order=order, cursor=cursor, size=size)
-
-
-def _light(rows: IncidentQuerySet) -> IncidentQuerySet:
-    return rows.annotate(head=Left("text", SUMMARY_LENGTH)).only(*_COLUMNS)
 
 
 def _stretch(spans: list[IncidentQuerySet], cursor: str | None, length: int) -> Q:
@@ -220,39 +214,6 @@ def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
             [*params, size],
         )
         return [row[0] for row in database.fetchall()]
-
-
-def give_names(incidents: Collection[Incident]) -> None:
-    """Give each row ``place``, ``category_label`` and ``owner_label`` (≤ 3 queries, mostly 1)."""
-    ids = {
-        pk
-        for row in incidents
-        for pk in (row.town_id, row.village_id, row.grid_id, row.owner_area_id)
-    }
-    areas = dict(Area.objects.filter(pk__in=ids - {None}).order_by().values_list("pk", "name"))
-    names = catalogue_names()
-    for row in incidents:
-        lineage = (row.town_id, row.village_id, row.grid_id)
-        row.place = " · ".join(areas[pk] for pk in lineage if pk)
-        row.category_label = names["categories"].get(row.category_id, "")
-        row.owner_label = names["departments"].get(row.owner_department_id) or areas.get(
-            row.owner_area_id, ""
-        )
-
-
-def catalogue_names() -> dict[str, dict[Any, str]]:
-    """Return {id: label} of categories and departments and {major: label}, up to a minute old."""
-    chinese = (get_language() or "").startswith("zh")
-
-    def read() -> dict[str, dict[Any, str]]:
-        items = list(Category.objects.order_by("code"))
-        return {
-            "categories": {item.pk: item.label for item in items},
-            "majors": {item.major: item.major_label for item in items},
-            "departments": {row.pk: row.label for row in Department.objects.order_by("code")},
-        }
-
-    return kept(f"queue:names:{'zh' if chinese else 'en'}", read, NAMES_KEPT)
 
 
 def waiting_counts(scope: Scope) -> dict[str, int]:
@@ -298,13 +259,6 @@ def code_of(text: str, *, user: User, scope: Scope) -> str | None:
         return None
     rows = Incident.objects.visible_to(user, scope).filter(tracking_code=code)
     return rows.values_list("tracking_code", flat=True).first()
-
-
-_COLUMNS = (
-    "tracking_code", "state", "urgency", "source", "tier", "county_id", "town_id", "village_id",
-    "grid_id", "category_id", "owner_department_id", "owner_area_id", "round", "suspended_until",
-    "location", "reported_at", "ended_at", "due_at", "overdue_at",
-)  # fmt: skip
 
 
 def _reach(rows: IncidentQuerySet, scope: Scope, filters: QueueFilters) -> list[IncidentQuerySet]:

@@ -26,6 +26,7 @@ from core.htmx import render, wants_partial
 from core.ratelimit import client_ip
 from core.working_calendar import WorkingCalendar
 from grids.access import roles
+from grids.backends import may_open_admin
 from grids.models import Role
 from grids.queries import KEEPERS
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
@@ -33,7 +34,8 @@ from incidents.models import Category, Incident, Tier
 from incidents.queries import choices, visible_incident
 from incidents.queries.page import CasePage, case_page, open_party_actions
 from incidents.services import contact, routing
-from incidents.views import shown
+from incidents.views import shown, times
+from incidents.views.uploads import with_files
 from incidents.workflow import (
     TRANSITIONS,
     Actor,
@@ -69,8 +71,11 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
     if request.method != "POST":
         return _respond(request, found, opened=action)
     act = ACTION_FORMS[action]
-    form = act.form(request.POST, incident=found, actor=actor)
+    data, refused = with_files(request)
+    form = act.form(data, incident=found, actor=actor)
     try:
+        if refused:
+            raise Invalid(refused, field="photos")
         if not form.is_valid():
             raise _refused(actor, found, action) or Invalid
         act.verb(incident_id=found.pk, actor=actor, **act.fixed, **form.arguments())
@@ -324,11 +329,10 @@ def _choice(name: str) -> dict[str, Any]:
 
 
 def _calendar_url(request: HttpRequest, error: GeshiError | None) -> str:
-    if not isinstance(error, CalendarMissing) or not request.user.is_staff:
+    if not isinstance(error, CalendarMissing):
         return ""
-    if not request.user.has_perm("core.add_calendaryear"):
-        return ""
-    return reverse("admin:core_calendaryear_add")
+    may = may_open_admin(request.user, request.scope, "core.add_calendaryear")
+    return reverse("admin:core_calendaryear_add") if may else ""
 
 
 def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[str, Any]:
@@ -343,8 +347,8 @@ def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[st
         "center": f"{found.location.y:.6f},{found.location.x:.6f}" if found.location else "",
         "reporter": shown.reporter(found),
         "may_reveal": contact.may_reveal(actor, found),
-        "clocks": [shown.clock(row, calendar, now) for row in page.clocks],
-        "due": shown.due(found, now),
+        "clocks": [times.clock(row, calendar, now) for row in page.clocks],
+        "due": times.due(found, now),
         "events": shown.timeline(page.events, found),
         "photos": [shown.photo(shot.pk) for shot in first.photos.all()] if first else [],
         "suggestion": shown.suggestion(page),

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.paging import Page
 from incidents.models import Incident, State
 from incidents.queries.desks import Tab
-from incidents.views import shown
+from incidents.views.rows import list_rows
 
 TAB_LABELS = {
     "inbox": _("To be accepted"),
@@ -56,9 +57,10 @@ def context(
 
     ``accepts`` holds ids of owners the reader may accept for (departments or areas).
     """
-    rows = shown.list_rows(page.items)
-    for row in rows:
-        row.can_accept = row.state == State.DISPATCHED and _owner_id(row) in accepts
+    rows = list_rows(page.items)
+    for row, case in zip(rows, page.items, strict=True):
+        if case.state == State.DISPATCHED and _owner_id(case) in accepts:
+            row["accept_url"] = reverse("incident_do", args=[case.tracking_code, "accept"])
     here = f"{request.path}?tab={tab.name}"
     return {
         "tabs_shown": [
@@ -80,5 +82,5 @@ def context(
     }
 
 
-def _owner_id(row: Incident) -> int | None:
-    return row.owner_department_id or row.owner_area_id
+def _owner_id(case: Incident) -> int | None:
+    return case.owner_department_id or case.owner_area_id

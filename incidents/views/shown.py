@@ -1,10 +1,10 @@
-"""Rows turned into what a screen shows: time left, who, what, in the reader's language.
+"""One case turned into what its page shows: who, what, why, in the reader's language.
 
-What lives here: words and levels (calm, warn, over, paused, done). What must not: queries.
+What lives here: words and levels (calm, warn, over, done). What must not: queries; times left
+(times.py); lists (rows.py).
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
@@ -12,12 +12,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from core.errors import CalendarMissing
 from core.masking import mask_name, mask_phone
-from core.working_calendar import Unit, WorkingCalendar, seconds_of
+from core.working_calendar import Unit
 from grids.models import Role
 from incidents.models import (
-    NO_DUE,
     ActorKind,
     Event,
     FoundBy,
@@ -25,17 +23,11 @@ from incidents.models import (
     Score,
     Source,
     Stage,
-    StageClock,
     State,
     Tier,
 )
 from incidents.queries.page import CasePage
 from incidents.workflow import LADDER, action_label
-
-# In a list, a deadline this near is amber.
-SOON = timedelta(hours=24)
-# On the page of a case, a clock is amber when this share of its time is left.
-WARN_SHARE = 0.25
 
 _LEVELS = {
     "overdue": "over",
@@ -54,88 +46,10 @@ _LEVELS = {
 }
 
 
-def number(value: float) -> str:
-    """Return a number with at most one decimal: 3, 1.5."""
-    return f"{value:.1f}".removesuffix(".0")
-
-
-def span(seconds: float, unit: str = Unit.CALENDAR_DAYS) -> str:
-    """Return a length of time in the unit of its rule, e.g. "1.5 working days" or "40 minutes".
-
-    ``seconds`` are seconds of that unit's own clock (a working day is 24 h).
-    """
-    seconds = abs(seconds)
-    if unit == Unit.WORKING_HOURS and seconds >= 3600:
-        return f"{number(seconds / 3600)} {Unit.WORKING_HOURS.label}"
-    if unit in {Unit.WORKING_DAYS, Unit.CALENDAR_DAYS} and seconds >= 86400:
-        return f"{number(seconds / 86400)} {Unit(unit).label}"
-    if seconds >= 3600:
-        return f"{number(seconds / 3600)} {Unit.CALENDAR_HOURS.label}"
-    return _("%(n)s minutes") % {"n": max(1, round(seconds / 60))}
-
-
-def due(incident: Incident, now: datetime) -> dict[str, Any]:
-    """Return what a list shows of a case's nearest deadline: text, level, due (None: nothing)."""
-    if incident.state == State.SUSPENDED:
-        until = incident.suspended_until
-        return {"text": _("suspended"), "level": "paused", "due": until}
-    if incident.ended_at or incident.due_at >= NO_DUE:
-        return {"text": "", "level": "over" if _late(incident) else "calm", "due": None}
-    left = (incident.due_at - now).total_seconds()
-    level = "over" if left < 0 else "warn" if left < SOON.total_seconds() else "calm"
-    words = _("%(time)s over") if left < 0 else _("%(time)s left")
-    return {"text": words % {"time": span(left)}, "level": level, "due": incident.due_at}
-
-
-def _late(incident: Incident) -> bool:
-    return incident.overdue_at is not None and incident.ended_at is None
-
-
-def list_rows(incidents: Iterable[Incident]) -> list[Incident]:
-    """Give each case of a list its ``due_shown``, ``row_level``, ``place`` and ``url``."""
-    now, rows = timezone.now(), list(incidents)
-    for incident in rows:
-        incident.due_shown = due(incident, now)
-        incident.row_level = "over" if _late(incident) else incident.due_shown["level"]
-        incident.place = place(incident)
-        incident.url = reverse("incident", args=[incident.tracking_code])
-    return rows
-
-
 def place(incident: Incident) -> str:
     """Return town, village and grid in one line; the joined areas must be loaded."""
     names = [area.name for area in (incident.town, incident.village, incident.grid) if area]
     return " · ".join(names) or incident.county.name
-
-
-def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:
-    """Return a clock as title, rule ("4 working hours"), text, level and due."""
-    title = row.name or row.get_stage_display()
-    if row.party_id:
-        title = f"{row.party.department.label} · {title}"
-    shown = {
-        "title": title,
-        "rule": f"{row.amount} {row.get_unit_display()}",
-        "due": row.due_at,
-        "level": "paused",
-    }
-    try:
-        left = _left(row, calendar, now)
-    except CalendarMissing as error:
-        return {**shown, "level": "over", "text": str(error)}
-    if row.due_at is None:
-        return {**shown, "text": _("paused, %(time)s left") % {"time": span(left, row.unit)}}
-    share = left / max(1, seconds_of(row.amount, row.unit))
-    late = row.due_at <= now
-    words = _("%(time)s over") if late else _("%(time)s left")
-    level = "over" if late else "warn" if share <= WARN_SHARE else "calm"
-    return {**shown, "level": level, "text": words % {"time": span(left, row.unit)}}
-
-
-def _left(row: StageClock, calendar: WorkingCalendar, now: datetime) -> int:
-    if row.due_at is None:
-        return row.remaining or 0
-    return calendar.elapsed(now, row.due_at, row.unit)
 
 
 def photo(photo_id: Any) -> dict[str, str]:

@@ -25,6 +25,8 @@ from incidents.queries import choices, desks, visible_incident
 from incidents.services.intake import report as take_in
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
+from incidents.views.rows import list_rows
+from incidents.views.uploads import with_files
 from incidents.workflow import available
 
 REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)
@@ -38,10 +40,10 @@ QUICK_CATEGORIES = 8
 def worker(request: HttpRequest) -> HttpResponse:
     """Show the open cases of the reader's grids, overdue first."""
     page = desks.worker_page(own_areas(request.scope.areas), cursor=request.GET.get("cursor"))
-    rows = shown.list_rows(page.items)
+    rows = list_rows(page.items)
     today = timezone.localdate()
-    late = [row for row in rows if row.row_level == "over"]
-    rest = [row for row in rows if row.row_level != "over"]
+    late = [row for row in rows if row["level"] == "over"]
+    rest = [row for row in rows if row["level"] != "over"]
     due_today = [row for row in rest if _due_on(row, today)]
     later = [row for row in rest if not _due_on(row, today)]
     groups = [
@@ -58,8 +60,8 @@ def worker(request: HttpRequest) -> HttpResponse:
     return render(request, "incidents/worker.html", context)
 
 
-def _due_on(row: Incident, today: Any) -> bool:
-    due = row.due_shown["due"]
+def _due_on(row: dict[str, Any], today: Any) -> bool:
+    due = row["clock"]["due"]
     return due is not None and timezone.localdate(due) <= today
 
 
@@ -70,7 +72,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     """Show what the reader reported, newest first."""
     page = desks.own_reports(request.user.pk, cursor=request.GET.get("cursor"))
     context = {
-        "rows": shown.list_rows(page.items),
+        "rows": list_rows(page.items),
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
         "tabs": _tabs(request, "worker_mine"),
@@ -91,8 +93,11 @@ def report(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         form = WorkerReportForm(areas=areas, initial={"key": uuid.uuid4()})
         return _form_page(request, form, 200)
-    form = WorkerReportForm(request.POST, areas=areas)
+    data, refused = with_files(request)
+    form = WorkerReportForm(data, areas=areas)
     try:
+        if refused:
+            raise Invalid(refused, field="photos")
         if not form.is_valid():
             raise Invalid
         incident = _take_in(form, acting(request))

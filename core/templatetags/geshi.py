@@ -1,0 +1,36 @@
+"""Tags every floor's templates may load: {% load geshi %}."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from django import template
+from django.template.loader import get_template
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def rows(context: template.Context, name: str, listed: Iterable[Any], **words: object) -> str:
+    """Return templates/rows/``name`` drawn for each of ``listed``; ``words`` are its labels.
+
+    These small templates are Jinja2's: fifty rows cost it a fifth of the time.
+    """
+    found = get_template(name, using="rows")
+    return found.render({"rows": listed, **words}, context.get("request"))
+
+
+@register.simple_tag
+def options(choices: Iterable[tuple[object, str]], chosen: object = "") -> SafeString:
+    """Return the <option>s of (value, word) pairs, the one equal to ``chosen`` selected.
+
+    One tag and no loop in the template: a page of filters has hundreds of them.
+    """
+    return mark_safe(  # noqa: S308  every part is escaped
+        "".join(
+            f'<option value="{escape(str(value))}"{" selected" if value == chosen else ""}>'
+            f"{escape(str(word))}</option>"
+            for value, word in choices
+        )
+    )

@@ -1,0 +1,86 @@
+"""Times left and passed in words, in the unit of the rule they come from.
+
+What lives here: a length of time, the nearest deadline of a case, a running clock; levels are
+calm, warn, over and paused.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from core.errors import CalendarMissing
+from core.working_calendar import Unit, WorkingCalendar, seconds_of
+from incidents.models import NO_DUE, Incident, StageClock, State
+
+# The nearest deadline of a case is amber when it is this near.
+SOON = timedelta(hours=24)
+# A running clock is amber when this share of its time is left.
+WARN_SHARE = 0.25
+_ICONS = {"over": "alarm", "paused": "player-pause"}
+
+
+def number(value: float) -> str:
+    """Return a number with at most one decimal: 3, 1.5."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def span(seconds: float, unit: str = Unit.CALENDAR_DAYS) -> str:
+    """Return a length of time in the unit of its rule, e.g. "1.5 working days" or "40 minutes".
+
+    ``seconds`` are seconds of that unit's own clock (a working day is 24 h).
+    """
+    seconds = abs(seconds)
+    if unit == Unit.WORKING_HOURS and seconds >= 3600:
+        return f"{number(seconds / 3600)} {Unit.WORKING_HOURS.label}"
+    if unit in {Unit.WORKING_DAYS, Unit.CALENDAR_DAYS} and seconds >= 86400:
+        return f"{number(seconds / 86400)} {Unit(unit).label}"
+    if seconds >= 3600:
+        return f"{number(seconds / 3600)} {Unit.CALENDAR_HOURS.label}"
+    return _("%(n)s minutes") % {"n": max(1, round(seconds / 60))}
+
+
+def due(incident: Incident, now: datetime) -> dict[str, Any]:
+    """Return a case's nearest deadline: text, level, icon, due; "" and None: there is none."""
+    if incident.state == State.SUSPENDED:
+        return _due(_("suspended"), "paused", incident.suspended_until)
+    if incident.ended_at or incident.due_at >= NO_DUE:
+        return _due("", "calm", None)
+    left = (incident.due_at - now).total_seconds()
+    level = "over" if left < 0 else "warn" if left < SOON.total_seconds() else "calm"
+    words = _("%(time)s over") if left < 0 else _("%(time)s left")
+    return _due(words % {"time": span(left)}, level, incident.due_at)
+
+
+def _due(text: str, level: str, moment: datetime | None) -> dict[str, Any]:
+    return {"text": text, "level": level, "icon": _ICONS.get(level, "clock"), "due": moment}
+
+
+def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:
+    """Return a clock as title, rule ("4 working hours"), text, level and due."""
+    title = row.name or row.get_stage_display()
+    if row.party_id:
+        title = f"{row.party.department.label} · {title}"
+    shown = {
+        "title": title,
+        "rule": f"{row.amount} {row.get_unit_display()}",
+        "due": row.due_at,
+        "level": "paused",
+    }
+    try:
+        left = _left(row, calendar, now)
+    except CalendarMissing as error:
+        return {**shown, "level": "over", "text": str(error)}
+    if row.due_at is None:
+        return {**shown, "text": _("paused, %(time)s left") % {"time": span(left, row.unit)}}
+    share = left / max(1, seconds_of(row.amount, row.unit))
+    late = row.due_at <= now
+    words = _("%(time)s over") if late else _("%(time)s left")
+    level = "over" if late else "warn" if share <= WARN_SHARE else "calm"
+    return {**shown, "level": level, "text": words % {"time": span(left, row.unit)}}
+
+
+def _left(row: StageClock, calendar: WorkingCalendar, now: datetime) -> int:
+    if row.due_at is None:
+        return row.remaining or 0
+    return calendar.elapsed(now, row.due_at, row.unit)
