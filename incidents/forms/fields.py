@@ -49,7 +49,12 @@ def _options(rows: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
 
 
 class PhotoIdsWidget(forms.MultipleHiddenInput):
-    """Ids of draft photos; templates/parts/upload.html draws it."""
+    """Ids of draft photos; templates/parts/upload.html draws it.
+
+    Without scripts the files themselves come along, see views/uploads.py.
+    """
+
+    needs_multipart_form = True
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
         return data.getlist(name) if hasattr(data, "getlist") else list(data.get(name, []))

@@ -10,8 +10,9 @@ from PIL import Image
 from grids.factories import person
 from grids.models import Role
 from incidents.factories import World, actor
+from incidents.forms.actions import ACTION_FORMS
 from incidents.models import Attachment, Source
-from incidents.services import dispatching, handling
+from incidents.services import dispatching, handling, whistle
 from incidents.services.intake import Report, report
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +181,83 @@ def test_a_photo_of_the_result_is_for_the_reporter(client, world):
     assert client.get(photo["url"]).status_code == 404
     client.get("/track/", {"code": incident.tracking_code})
     assert client.get(photo["url"]).status_code == 200
+
+
+# Without scripts: the files come with the form of the step itself.
+
+
+def whistled_and_arrived(world):
+    incident, city = world.whistled(), actor(world.city_handler)
+    for verb in (whistle.party_accept, whistle.party_arrive):
+        verb(incident_id=incident.pk, actor=city, department=world.city)
+    return incident
+
+
+# step → (the case, who takes it, what is typed)
+PHOTO_STEPS = {
+    "respond": (lambda w: w.accepted(), "city_handler", {"result": "已清运"}),
+    "handle_on_spot": (lambda w: w.pending(), "worker", {"result": "当场清走"}),
+    "party_answer": (whistled_and_arrived, "city_handler", {"opinion": "路面已修复"}),
+    "verify_pass": (lambda w: w.responded(), "command", {"note": "现场已看"}),
+    "verify_fail": (lambda w: w.responded(), "command", {"reason": "还剩一半"}),
+    "remark": (lambda w: w.responded(), "command", {"note": "附照片"}),
+}
+
+
+def test_every_step_with_photos_is_among_those_tried():
+    with_photos = {n for n, act in ACTION_FORMS.items() if "photos" in act.form.base_fields}
+    assert with_photos == set(PHOTO_STEPS)
+
+
+@pytest.mark.parametrize("step", PHOTO_STEPS)
+def test_without_scripts_photos_come_with_the_form_of_a_step(client, world, step):
+    begin, who, typed = PHOTO_STEPS[step]
+    incident = begin(world)
+    client.force_login(getattr(world, who))
+    address = f"/incidents/{incident.tracking_code}/do/{step}/"
+    form = client.get(address).content.decode()
+    assert 'enctype="multipart/form-data"' in form
+    assert 'name="photo_files"' in form
+    if step == "party_answer":
+        typed = {**typed, "department": world.city.pk}
+    answer = client.post(address, {**typed, "photo_files": [picture(), picture()]})
+    assert answer.status_code == 302, answer.content.decode()
+    assert incident.photos.count() == 2
+    assert {photo.event.action for photo in incident.photos.all()} == {step}
+
+
+def test_without_scripts_a_refused_file_keeps_the_words_and_the_good_photos(client, world):
+    incident = world.accepted()
+    client.force_login(world.city_handler)
+    bad = SimpleUploadedFile("x.jpg", b"<?php ?>", content_type="image/jpeg")
+    address = f"/incidents/{incident.tracking_code}/do/respond/"
+    answer = client.post(address, {"result": "已清运三车", "photo_files": [picture(), bad]})
+    page, photo = answer.content.decode(), Attachment.objects.get()
+    assert answer.status_code == 422
+    assert "已清运三车" in page
+    assert f'value="{photo.pk}"' in page
+    assert f'<noscript><img class="g-kept-photo" src="/files/{photo.pk}/"' in page
+    assert client.post(address, {"result": "好", "photos": [photo.pk]}).status_code == 422
+    assert client.post(address, {"result": "好了", "photos": [photo.pk]}).status_code == 302
+    assert incident.photos.count() == 1
+
+
+def test_without_scripts_more_files_than_allowed_are_not_dropped_in_silence(client, world):
+    incident = world.accepted()
+    client.force_login(world.city_handler)
+    answer = client.post(
+        f"/incidents/{incident.tracking_code}/do/respond/",
+        {"result": "已清运", "photo_files": [picture() for _n in range(7)]},
+    )
+    assert answer.status_code == 422
+    assert "最多 6 张" in answer.content.decode()
+    assert Attachment.objects.count() == 6
+
+
+def test_without_scripts_a_worker_reports_with_a_photo(client, world):
+    client.force_login(world.worker)
+    form = client.get("/worker/report/").content.decode()
+    assert 'enctype="multipart/form-data"' in form
+    answer = client.post("/worker/report/", {"text": "井盖丢了", "photo_files": [picture()]})
+    assert answer.status_code == 302
+    assert Attachment.objects.get().incident.text == "井盖丢了"

@@ -10,13 +10,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from core import ratelimit
 from core.errors import GeshiError, TooMany
 from core.images import MEGABYTE
 from grids.access import public
 from incidents.queries.photos import visible_photo
-from incidents.services import photos
 from incidents.views.keepsake import Keepsake
+from incidents.views.uploads import take_photo
 
 MAX_BYTES = 10 * MEGABYTE
 # A multipart body is a little longer than the photo in it.
@@ -38,17 +37,14 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 @csrf_protect
 def _upload(request: HttpRequest) -> HttpResponse:
-    user = request.user if request.user.is_authenticated else None
     try:
-        # A whole office may share one address; people with an account are counted one by one.
-        ratelimit.check("upload", f"u{user.pk}" if user else ratelimit.client_ip(request))
         file = request.FILES.get("photo")
         if file is None:
             return _error(_("Choose a photo first."), 400)
         if (file.size or 0) > MAX_BYTES:
             return _error(_too_large(), 413)
         keepsake = Keepsake.read(request).with_draft_key()
-        photo = photos.store_draft(file=file, draft_key=keepsake.draft_key, user=user)
+        photo = take_photo(request, file, draft_key=keepsake.draft_key)
     except TooMany as error:
         response = _error(str(error), error.status)
         response.headers["Retry-After"] = str(error.retry_after)

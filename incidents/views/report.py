@@ -25,10 +25,10 @@ from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_of_code
 from incidents.models import Incident, Source
 from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
-from incidents.services import photos
 from incidents.services.intake import Report, same_text
 from incidents.services.intake import report as take_in
 from incidents.views.keepsake import Keepsake
+from incidents.views.uploads import with_files
 
 
 @public
@@ -42,8 +42,12 @@ def report(request: HttpRequest) -> HttpResponse:
         first = {"report_key": uuid.uuid4(), "grid": area.code if area else ""}
         return _page(request, ReportForm(initial=first), area)
     keepsake = Keepsake.read(request).with_draft_key()
-    form = ReportForm(request.POST)
-    kept_photos = _photos(request, form, keepsake)
+    sent, refused = with_files(request, draft_key=keepsake.draft_key)
+    form = ReportForm(sent)
+    form.full_clean()
+    kept_photos = list(dict.fromkeys(form.cleaned_data.get("photos", [])))
+    if refused:
+        form.add_error("photos", refused)
     status, data = 400, form.cleaned_data
     if form.is_valid():
         try:
@@ -85,20 +89,6 @@ def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keeps
         photo_ids=photo_ids,
         draft_key=keepsake.draft_key,
     )
-
-
-def _photos(request: HttpRequest, form: ReportForm, keepsake: Keepsake) -> list[uuid.UUID]:
-    """Return the ids of photos sent before, and of those a browser without scripts sends now."""
-    form.full_clean()
-    ids = list(dict.fromkeys(form.cleaned_data.get("photos", [])))
-    files = request.FILES.getlist("photo_files")
-    try:
-        for file in files[: max(0, MAX_PHOTOS - len(ids))]:
-            ratelimit.check("upload", ratelimit.client_ip(request))
-            ids.append(photos.store_draft(file=file, draft_key=keepsake.draft_key).pk)
-    except GeshiError as error:
-        form.add_error("photos", str(error))
-    return ids
 
 
 def _say(form: ReportForm, error: GeshiError) -> None:

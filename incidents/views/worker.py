@@ -27,6 +27,7 @@ from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
 from incidents.views.rows import list_rows
 from incidents.views.uploads import with_files
+from incidents.views.uploads import with_files
 from incidents.workflow import available
 
 REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)

@@ -143,6 +143,7 @@ async function small(file) {
 
 function photoPicker(shots) {
   const add = shots.querySelector(".g-add");
+  shots.dataset.ready = "1"; // without scripts the plain field shows what was chosen
   const photos = [];
   const refresh = () => {
     shots.classList.toggle("empty", !photos.length);
