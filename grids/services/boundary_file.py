@@ -1,6 +1,7 @@
 """Reading boundaries from GeoJSON: what is not a sound polygon in China is refused by name.
 
-What lives here: the shape of the file and of its polygons. What must not: storing them
+What lives here: the shape of the file and of its polygons; whether a polygon is sound is for
+PostGIS to say, because everything after the import asks it. What must not: storing them
 (territory.py).
 """
 
@@ -10,9 +11,11 @@ from typing import Any
 
 import shapely
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from core.errors import Invalid
 from core.places import SYSTEMS, to_wgs84
+from grids.queries import unsound_shapes
 from grids.services.reading import decode
 from grids.services.territory import NewBoundary
 
@@ -20,6 +23,19 @@ from grids.services.territory import NewBoundary
 CHINA = (73.0, 3.0, 136.0, 54.0)
 # EPSG:4490 is CGCS2000, taken as WGS-84; CRS84 is EPSG:4326 in GeoJSON's own order.
 GOOD_CRS = ("EPSG::4326", "EPSG:4326", "EPSG::4490", "EPSG:4490", "CRS84")
+
+# So many polygons go to the database in one question.
+CHECKED_AT_ONCE = 2000
+# What PostGIS (by way of GEOS) says of an unsound polygon; the left side is its own wording.
+UNSOUND = {
+    "Self-intersection": gettext_noop("the boundary crosses or overlaps itself"),
+    "Ring Self-intersection": gettext_noop("the boundary touches itself"),
+    "Hole lies outside shell": gettext_noop("a hole lies outside its outline"),
+    "Holes are nested": gettext_noop("a hole lies inside another hole"),
+    "Nested shells": gettext_noop("a part lies inside another part"),
+    "Interior is disconnected": gettext_noop("holes cut the area into pieces"),
+    "Too few points in geometry component": gettext_noop("a ring encloses nothing"),
+}
 
 Ring = list[tuple[float, float]]
 Progress = Callable[[int], object]
@@ -46,22 +62,28 @@ def read_boundaries(
     if system not in SYSTEMS:
         raise Invalid(_("Unknown coordinate system “%(system)s”."), system=system)
     features = _features(decode(data))
-    boundaries: list[NewBoundary] = []
+    boundaries: dict[int, NewBoundary] = {}
     first: dict[str, int] = {}
-    errors: dict[str, list[str]] = {}
+    problems: dict[int, str] = {}
     for number, feature in enumerate(features, 1):
         code = _code(feature, code_property)
         try:
             _check_code(code, known, first, code_property)
             first[code] = number
             shape = _multipolygon(feature.get("geometry"), system)
-            boundaries.append(NewBoundary(code, shape.wkb))
+            boundaries[number] = NewBoundary(code, shape.wkb)
         except _Bad as bad:
-            errors[_("feature %(n)s (%(code)s)") % {"n": number, "code": code[:30]}] = [str(bad)]
+            problems[number] = str(bad)
         progress(1)
-    if errors:
+    problems |= _unsound(boundaries)
+    if problems:
+        errors = {}
+        for number in sorted(problems):
+            code = _code(features[number - 1], code_property)
+            name = _("feature %(n)s (%(code)s)") % {"n": number, "code": code[:30]}
+            errors[name] = [problems[number]]
         raise Invalid(_("Nothing was imported. Please correct these features:"), errors=errors)
-    return boundaries
+    return list(boundaries.values())
 
 
 def count_features(data: bytes) -> int:
@@ -134,12 +156,22 @@ def _multipolygon(geometry: Any, system: str) -> shapely.MultiPolygon:
     polygons = [[list(_ring(ring)) for ring in _list(part)] for part in parts]
     _check_range([point for polygon in polygons for ring in polygon for point in ring])
     converted = [[_to_wgs84(ring, system) for ring in polygon] for polygon in polygons]
-    shape = shapely.MultiPolygon([(polygon[0], polygon[1:]) for polygon in converted])
-    if not shape.is_valid:
-        raise _Bad(
-            _("the polygon is not simple: %(why)s") % {"why": shapely.is_valid_reason(shape)}
-        )
-    return shape
+    return shapely.MultiPolygon([(polygon[0], polygon[1:]) for polygon in converted])
+
+
+def _unsound(boundaries: dict[int, NewBoundary]) -> dict[int, str]:
+    """Return what is wrong, and where, with each boundary PostGIS does not call valid."""
+    numbers = list(boundaries)
+    problems = {}
+    for start in range(0, len(numbers), CHECKED_AT_ONCE):
+        part = numbers[start : start + CHECKED_AT_ONCE]
+        for index, why, x, y in unsound_shapes([boundaries[number].wkb for number in part]):
+            problems[part[index]] = _("%(why)s, at %(x)s, %(y)s (WGS-84)") % {
+                "why": _(UNSOUND[why]) if why in UNSOUND else why,
+                "x": f"{x:.6f}",
+                "y": f"{y:.6f}",
+            }
+    return problems
 
 
 def _list(value: Any) -> list[Any]:

@@ -166,8 +166,18 @@ def collection(*features, **more) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features, **more})
 
 
-def moved(step: float) -> list:
-    return [[x + step, y + step] for x, y in SQUARE]
+def parts(*polygons) -> dict:
+    return {"type": "MultiPolygon", "coordinates": list(polygons)}
+
+
+def moved(east: float, north: float | None = None) -> list:
+    return [[x + east, y + (east if north is None else north)] for x, y in SQUARE]
+
+
+def box(low: float, high: float) -> list:
+    """A square inside SQUARE, from its south-west corner on."""
+    corners = [(low, low), (high, low), (high, high), (low, high), (low, low)]
+    return [[115.2 + x, 33.6 + y] for x, y in corners]
 
 
 @pytest.fixture
@@ -208,11 +218,29 @@ def test_the_outline_is_lighter_than_the_boundary(draw):
 
 def test_a_hole_parts_heights_and_numeric_codes_are_taken(draw):
     hole = [[115.22, 33.62], [115.24, 33.62], [115.24, 33.64], [115.22, 33.62]]
-    parts = {"type": "MultiPolygon", "coordinates": [[SQUARE, hole], [moved(0.2)]]}
     high = polygon([[x, y, 40.5] for x, y in SQUARE])
-    draw(collection(feature(parts, code=419901001), feature(high, code="419901001001")))
+    draw(
+        collection(
+            feature(parts([SQUARE, hole], [moved(0.2)]), code=419901001),
+            feature(high, code="419901001001"),
+        )
+    )
     assert the_town().boundary.num_geom == 2
     assert not Area.objects.get(code="419901001001").boundary.hasz
+
+
+def test_what_looks_odd_but_is_sound_is_taken(draw):
+    touching_hole = [[115.2, 33.65], [115.25, 33.64], [115.25, 33.66], [115.2, 33.65]]
+    doubled = [SQUARE[0], *SQUARE]
+    corner_to_corner = parts([SQUARE], [moved(0.1)])
+    draw(
+        collection(
+            feature(polygon(doubled, touching_hole)),
+            feature(corner_to_corner, code="419901001001"),
+        )
+    )
+    assert Area.objects.exclude(boundary=None).count() == 2
+    assert all(area.boundary.valid for area in Area.objects.exclude(boundary=None))
 
 
 def test_the_code_may_stand_in_another_property(draw):
@@ -237,6 +265,13 @@ def test_declared_geographic_systems_are_taken(draw, name):
 
 
 BOW_TIE = [[115.2, 33.6], [115.3, 33.7], [115.3, 33.6], [115.2, 33.7], [115.2, 33.6]]
+# Two triangles of one ring that meet in a point.
+PINCHED = [
+    *([115.2, 33.6], [115.25, 33.65], [115.3, 33.6], [115.3, 33.7]),
+    *([115.25, 33.65], [115.2, 33.7], [115.2, 33.6]),
+]
+# A hole that touches the outline twice.
+WEDGE = [[115.2, 33.65], [115.3, 33.65], [115.25, 33.68], [115.2, 33.65]]
 SWAPPED = [[y, x] for x, y in SQUARE]
 METRES = [[x * 100_000, y * 100_000] for x, y in SQUARE]
 
@@ -249,7 +284,21 @@ BAD_FEATURES = {
     "empty geometry": (feature(polygon()), "图形为空"),
     "empty ring": (feature(polygon([])), "图形为空"),
     "a point": (feature({"type": "Point", "coordinates": [115.2, 33.6]}), "是 Point，不是多边形"),
-    "self-crossing": (feature(polygon(BOW_TIE)), "自相交.*115.25 33.65"),
+    "self-crossing": (feature(polygon(BOW_TIE)), r"边界自相交或重叠，位置 115\.250000, 33\.650000"),
+    "self-touching": (feature(polygon(PINCHED)), "边界与自身相接"),
+    "hole in a hole": (feature(polygon(SQUARE, box(0.01, 0.06), box(0.02, 0.03))), "孔洞套孔洞"),
+    "cut apart": (feature(polygon(SQUARE, WEDGE)), "孔洞把区域分割开"),
+    "part in a part": (feature(parts([SQUARE], [box(0.02, 0.03)])), "一个部分位于另一部分之内"),
+    "overlapping parts": (feature(parts([SQUARE], [moved(0.05)])), "边界自相交或重叠"),
+    "parts sharing an edge": (feature(parts([SQUARE], [moved(0.1, 0)])), "边界自相交或重叠"),
+    "the same part twice": (
+        feature(parts([SQUARE], [SQUARE])),
+        "边界自相交或重叠",
+    ),
+    "a spike and back": (
+        feature(polygon([SQUARE[0], SQUARE[1], SQUARE[0], SQUARE[0]])),
+        "围不成面",
+    ),
     "not closed": (feature(polygon(SQUARE[:-1])), "没有闭合"),
     "two positions": (feature(polygon([SQUARE[0], SQUARE[0]])), "只有 2 个坐标"),
     "swapped": (feature(polygon(SWAPPED)), "经纬度写反了"),
@@ -261,7 +310,7 @@ BAD_FEATURES = {
     "flat": (feature({"type": "Polygon", "coordinates": SQUARE}), "不是坐标"),
     "text": (feature({"type": "Polygon", "coordinates": "x"}), "为空|不是坐标"),
     "not a feature": ("x", "没有属性"),
-    "hole outside": (feature(polygon(SQUARE, moved(1))), "自相交或不规范"),
+    "hole outside": (feature(polygon(SQUARE, moved(1))), "孔洞位于外边界之外"),
 }
 
 
