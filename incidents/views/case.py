@@ -36,7 +36,6 @@ from incidents.queries.page import CasePage, case_page, open_party_actions
 from incidents.services import contact, routing
 from incidents.views import shown, times
 from incidents.views.uploads import with_files
-from incidents.views.uploads import with_files
 from incidents.workflow import (
     TRANSITIONS,
     Actor,
