@@ -100,9 +100,9 @@ def test_of_town_and_village_the_village_counts(desk, world):
 
     answer = desk.get(f"{reverse('command_queue')}?area={town}&area={village}&area=")
 
-    assert [row["id"] for row in answer.context["rows"]] == []
+    assert [row.id for row in answer.context["rows"]] == []
     answer = desk.get(f"{reverse('command_queue')}?area={town}&area=")
-    assert [row["id"] for row in answer.context["rows"]] == [case.pk]
+    assert [row.id for row in answer.context["rows"]] == [case.pk]
 
 
 def test_a_full_queue_page_costs_at_most_ten_queries(desk, world):

@@ -60,7 +60,7 @@ def context(
     rows = list_rows(page.items)
     for row, case in zip(rows, page.items, strict=True):
         if case.state == State.DISPATCHED and _owner_id(case) in accepts:
-            row["accept_url"] = reverse("incident_do", args=[case.tracking_code, "accept"])
+            row.accept_url = reverse("incident_do", args=[case.tracking_code, "accept"])
     here = f"{request.path}?tab={tab.name}"
     return {
         "tabs_shown": [

@@ -4,8 +4,7 @@ What must not live here: queries; the cases come light and named (queries.listin
 """
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils import timezone
@@ -13,59 +12,92 @@ from django.utils.translation import gettext as _
 
 from core.choices import labels
 from incidents.models import Incident, State, Tier, Urgency
-from incidents.views.times import due
+from incidents.views.times import Due, due
+
+# Stands for a tracking code in the address that all rows share.
+_CODE = "CODE"
 
 
-def list_rows(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
-    """Return what a list shows of each case; ``level`` is calm, warn, over, paused or done."""
-    now = timezone.now()
-    states, tiers, urgencies = labels(State), labels(Tier), labels(Urgency)
-    return [_row(incident, now, states, tiers, urgencies) for incident in incidents]
+@dataclass(slots=True)
+class Row:
+    """What a list shows of one case. ``level`` is calm, warn, over, paused or done.
+
+    Labels are "" where there is nothing to say; ``lon`` and ``lat`` are degrees.
+    """
+
+    id: int
+    code: str
+    url: str
+    version: int
+    head: str
+    urgency: str
+    round: str
+    rework: str
+    place: str
+    lon: float | None
+    lat: float | None
+    category: str
+    tier: str
+    owner: str
+    state: str
+    state_label: str
+    level: str
+    clock: Due
+    reported: str
+    reported_short: str
+    reported_iso: str
+    ended: str
+    # Where to accept at once, for whoever may.
+    accept_url: str = ""
 
 
-def _row(
-    incident: Incident,
-    now: datetime,
-    states: dict[object, str],
-    tiers: dict[object, str],
-    urgencies: dict[object, str],
-) -> dict[str, Any]:
+def list_rows(incidents: Iterable[Incident]) -> list[Row]:
+    """Return what a list shows of each case, which must be light and named."""
+    words = _Words()
+    return [_row(incident, words) for incident in incidents]
+
+
+class _Words:
+    """What all rows of one list share, looked up once."""
+
+    def __init__(self) -> None:
+        self.now = timezone.now()
+        self.states, self.tiers, self.urgencies = labels(State), labels(Tier), labels(Urgency)
+        self.url = reverse("incident", args=[_CODE])
+
+
+def _row(incident: Incident, words: _Words) -> Row:
+    clock = due(incident, words.now)
     reported = timezone.localtime(incident.reported_at)
-    clock = due(incident, now)
-    return {
-        "id": incident.pk,
-        "code": incident.tracking_code,
-        "url": reverse("incident", args=[incident.tracking_code]),
-        "version": incident.version,
-        "head": incident.head.strip().split("\n", 1)[0],
-        "urgency": urgencies[incident.urgency] if incident.urgency else "",
-        "round": _("Round %(n)s") % {"n": incident.round} if incident.round > 1 else "",
-        "rework": _("Reworked %(n)s times") % {"n": incident.rework_count}
-        if incident.rework_count
-        else "",
-        "place": incident.place,
-        "lon": incident.lon,
-        "lat": incident.lat,
-        "category": incident.category_label,
-        "tier": tiers[incident.tier],
-        "owner": incident.owner_label,
-        "state": incident.state,
-        "state_label": states[incident.state],
-        "level": _level(incident, clock["level"]),
-        "clock": clock,
-        "reported": f"{reported:%Y-%m-%d %H:%M}",
-        "reported_iso": reported.isoformat(timespec="seconds"),
-        "ended": _day_and_hour(incident.ended_at),
-        "reported_short": f"{reported:%m-%d %H:%M}",
-    }
+    rework = incident.rework_count
+    return Row(
+        id=incident.pk,
+        code=incident.tracking_code,
+        url=words.url.replace(_CODE, incident.tracking_code),
+        version=incident.version,
+        head=incident.head.strip().split("\n", 1)[0],
+        urgency=words.urgencies[incident.urgency] if incident.urgency else "",
+        round=_("Round %(n)s") % {"n": incident.round} if incident.round > 1 else "",
+        rework=_("Reworked %(n)s times") % {"n": rework} if rework else "",
+        place=incident.place,
+        lon=incident.lon,
+        lat=incident.lat,
+        category=incident.category_label,
+        tier=words.tiers[incident.tier],
+        owner=incident.owner_label,
+        state=incident.state,
+        state_label=words.states[incident.state],
+        level=_level(incident, clock),
+        clock=clock,
+        reported=f"{reported:%Y-%m-%d %H:%M}",
+        reported_short=f"{reported:%m-%d %H:%M}",
+        reported_iso=reported.isoformat(timespec="seconds"),
+        ended=f"{timezone.localtime(incident.ended_at):%m-%d %H:%M}" if incident.ended_at else "",
+    )
 
 
-def _level(incident: Incident, level: str) -> str:
+def _level(incident: Incident, clock: Due) -> str:
     if incident.ended_at is not None:
         return "done"
     late = incident.overdue_at is not None and incident.state != State.SUSPENDED
-    return "over" if late else level
-
-
-def _day_and_hour(moment: datetime | None) -> str:
-    return f"{timezone.localtime(moment):%m-%d %H:%M}" if moment else ""
+    return "over" if late else clock.level

@@ -4,6 +4,7 @@ What lives here: a length of time, the nearest deadline of a case, a running clo
 calm, warn, over and paused.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,20 +41,30 @@ def span(seconds: float, unit: str = Unit.CALENDAR_DAYS) -> str:
     return _("%(n)s minutes") % {"n": max(1, round(seconds / 60))}
 
 
-def due(incident: Incident, now: datetime) -> dict[str, Any]:
-    """Return a case's nearest deadline: text, level, icon, due; "" and None: there is none."""
+@dataclass(slots=True)
+class Due:
+    """A case's nearest deadline in words; ``text`` is "" and ``at`` None where there is none."""
+
+    text: str
+    level: str
+    at: datetime | None = None
+
+    @property
+    def icon(self) -> str:
+        """The Tabler icon of the level."""
+        return _ICONS.get(self.level, "clock")
+
+
+def due(incident: Incident, now: datetime) -> Due:
+    """Return the nearest deadline of a case as it stands at ``now``."""
     if incident.state == State.SUSPENDED:
-        return _due(_("suspended"), "paused", incident.suspended_until)
+        return Due(_("suspended"), "paused", incident.suspended_until)
     if incident.ended_at or incident.due_at >= NO_DUE:
-        return _due("", "calm", None)
+        return Due("", "calm")
     left = (incident.due_at - now).total_seconds()
     level = "over" if left < 0 else "warn" if left < SOON.total_seconds() else "calm"
     words = _("%(time)s over") if left < 0 else _("%(time)s left")
-    return _due(words % {"time": span(left)}, level, incident.due_at)
-
-
-def _due(text: str, level: str, moment: datetime | None) -> dict[str, Any]:
-    return {"text": text, "level": level, "icon": _ICONS.get(level, "clock"), "due": moment}
+    return Due(words % {"time": span(left)}, level, incident.due_at)
 
 
 def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:

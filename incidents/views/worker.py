@@ -4,6 +4,7 @@ What must not live here: what a report or a step means (services).
 """
 
 import uuid
+from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -25,8 +26,7 @@ from incidents.queries import choices, desks, visible_incident
 from incidents.services.intake import report as take_in
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
-from incidents.views.rows import list_rows
-from incidents.views.uploads import with_files
+from incidents.views.rows import Row, list_rows
 from incidents.views.uploads import with_files
 from incidents.workflow import available
 
@@ -43,8 +43,8 @@ def worker(request: HttpRequest) -> HttpResponse:
     page = desks.worker_page(own_areas(request.scope.areas), cursor=request.GET.get("cursor"))
     rows = list_rows(page.items)
     today = timezone.localdate()
-    late = [row for row in rows if row["level"] == "over"]
-    rest = [row for row in rows if row["level"] != "over"]
+    late = [row for row in rows if row.level == "over"]
+    rest = [row for row in rows if row.level != "over"]
     due_today = [row for row in rest if _due_on(row, today)]
     later = [row for row in rest if not _due_on(row, today)]
     groups = [
@@ -61,9 +61,8 @@ def worker(request: HttpRequest) -> HttpResponse:
     return render(request, "incidents/worker.html", context)
 
 
-def _due_on(row: dict[str, Any], today: Any) -> bool:
-    due = row["clock"]["due"]
-    return due is not None and timezone.localdate(due) <= today
+def _due_on(row: Row, day: date) -> bool:
+    return row.clock.at is not None and timezone.localdate(row.clock.at) <= day
 
 
 @roles(*PHONE_ROLES)
