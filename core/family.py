@@ -9,8 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib.gis.db.models.fields import BaseSpatialField
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
+
+from core import prepared
 
 Fields = tuple["Field[Any, Any]", ...]
 Shape = tuple[type[Model], Fields]
@@ -32,7 +35,7 @@ def insert_family(
         shapes.append((type(child), columns))
         values += more
     statement = _statement(type(parent_row), fields, tuple(shapes), parent, once)
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()
     return row[0] if row else None
@@ -91,17 +94,18 @@ def _fields(model: type[Model], parent: str = "") -> Fields:
 def _filled(row: Model, parent: str = "") -> tuple[Fields, list[Any]]:
     """Return the columns with something in them, and the values; nothing is what NULL is."""
     fields, values = [], []
+    # Asked of the proxy, every field would look the thread's connection up again.
+    wrapper = connections[DEFAULT_DB_ALIAS]
     for field in _fields(type(row), parent):
         if field.attname == parent:
             fields.append(field)
-        elif (value := _value(field, row)) is not None:
+        elif (value := field.pre_save(row, add=True)) is not None:
             fields.append(field)
-            values.append(value)
+            values.append(_prepared(field, value, wrapper))
     return tuple(fields), values
 
 
-def _value(field: "Field[Any, Any]", row: Model) -> Any:
-    value = field.pre_save(row, add=True)
+def _prepared(field: "Field[Any, Any]", value: Any, wrapper: BaseDatabaseWrapper) -> Any:
     if isinstance(field, BaseSpatialField):
-        return value.ewkt if value is not None else None
-    return field.get_db_prep_save(value, connection)
+        return value.ewkt
+    return field.get_db_prep_save(value, wrapper)

@@ -25,11 +25,12 @@ def check(name: str, ident: str) -> None:
     limit, seconds = settings.RATE_LIMITS[name]
     key = f"geshi:rate:{name}:{ident}"
     try:
-        pipe = _client(settings.REDIS_URL).pipeline(transaction=True)
+        client = _client(settings.REDIS_URL)
+        pipe = client.pipeline(transaction=True)
         pipe.set(key, 0, ex=seconds, nx=True)
         pipe.incr(key)
-        pipe.ttl(key)
-        _, count, remaining = pipe.execute()
+        _, count = pipe.execute()
+        remaining = client.ttl(key) if count > limit else 0
     except redis.RedisError:
         logger.warning("rate limit %s was not checked: Redis does not answer", name)
         return

@@ -134,6 +134,8 @@ DATABASES = {
 }
 # Room for a bitmap of every page of ten million cases; a lossy one reads whole pages again.
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c work_mem=32MB")
+# How often a connection sees a statement of core.prepared before PostgreSQL keeps its plan.
+DATABASES["default"]["OPTIONS"]["prepare_threshold"] = 3
 # Connections each process keeps; 0 keeps one per thread instead.
 DB_POOL = int(os.environ.get("GESHI_DB_POOL", "8"))
 if DB_POOL:

@@ -11,9 +11,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
 from django.utils import timezone
 
+from core import prepared
 from grids.models import Area, Department, Level, Posting, Role, User, shapes_of
 
 # A point further than this from every grid is outside the county, in metres.
@@ -145,7 +145,7 @@ def place_of_point(*, longitude: float, latitude: float) -> Place | None:
 
     One query. On a shared border the older grid wins, so the answer is stable.
     """
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(
             _LINEAGE_OF_POINT.format(step=Area.steplen), [longitude, latitude, NEAREST_GRID_LIMIT]
         )
