@@ -96,7 +96,7 @@ def names_of(area_ids: Iterable[int | None]) -> dict[int, str]:
     ids = list({pk for pk in area_ids if pk is not None})
     if not ids:
         return {}
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         # One array instead of hundreds of parameters.
         cursor.execute("SELECT id, name FROM grids_area WHERE id = ANY(%s)", [ids])
         return dict(cursor.fetchall())
