@@ -11,6 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 from django.utils import timezone
 
 from core import prepared
