@@ -1,5 +1,9 @@
 """The desks and the kinds of notices of this floor, put into the registries at start-up."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from grids.desks import Desk, register
@@ -50,9 +54,17 @@ NOTICES = {
 }
 
 
+def _rating(data: Mapping[str, Any]) -> str:
+    """Return the address of a rating; notices of before had no token and lead to the case."""
+    return reverse("rate", args=[data["token"]]) if data.get("token") else ""
+
+
+_LEADS_TO = {"rate_please": _rating}
+
+
 def connect() -> None:
     """Register the desks and the notices."""
     for desk in DESKS:
         register(desk)
     for kind, (text, level) in NOTICES.items():
-        register_notice(kind, text, level=level)
+        register_notice(kind, text, level=level, url=_LEADS_TO.get(kind))

@@ -18,7 +18,7 @@ def register_handover(name: str, start: Callable[..., str]) -> None:
 
 @dataclass(frozen=True)
 class NoticeKind:
-    """How a kind of notice reads, and where it leads when it is not about an incident."""
+    """How a kind of notice reads, and where it leads when that is not the page of its case."""
 
     text: object
     level: str = "calm"

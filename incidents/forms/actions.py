@@ -97,6 +97,10 @@ class ReasonForm(ActionForm):
     reason = NoteField(label=_("Reason"))
 
 
+class RecallForm(ReasonForm):
+    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
+
+
 class RemarkForm(ActionForm):
     passed = ("note",)
     keeps_seen = False
@@ -106,9 +110,7 @@ class RemarkForm(ActionForm):
 
 class ResultForm(ActionForm):
     passed = ("result",)
-    result = NoteField(
-        label=_("What was done"), rows=4, help_text=_("The reporter reads this after checking.")
-    )
+    result = NoteField(label=_("What was done"), rows=4, help_text=_("The reporter reads this."))
     photos = PhotosField(label=_("Photos of the result"), required=False)
 
 
@@ -360,7 +362,7 @@ class SuspendForm(ActionForm):
     passed = ("until", "reason")
     hint = _("All clocks stop until then, and run on by themselves afterwards.")
     until = MomentField(label=_("Until"))
-    reason = NoteField(label=_("Reason"))
+    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
 
 
 class WhistleForm(ActionForm):
@@ -403,7 +405,7 @@ class WhistleForm(ActionForm):
         for row in self.departments:
             is_lead = str(row.pk) == data["lead"]
             if is_lead or str(row.pk) in data["parties"]:
-                ask = str(self.data.get(f"ask_{row.pk}", ""))[:500]
+                ask = str(self.data.get(f"ask_{row.pk}", "")).replace("\x00", "")[:500]
                 called.append(Call(row, ask, is_lead=is_lead))
         return {
             "ask": data["ask"],
@@ -442,7 +444,9 @@ class PartyNoteForm(PartyForm):
 
 class PartyAnswerForm(PartyForm):
     passed = ("opinion",)
-    opinion = NoteField(label=_("Opinion"), rows=4)
+    opinion = NoteField(
+        label=_("Opinion"), rows=4, help_text=_("The reporter reads the lead's answer.")
+    )
     photos = PhotosField(label=_("Photos"), required=False)
 
 
@@ -474,7 +478,12 @@ class RuleForm(ActionForm):
 class VerifyPassForm(ActionForm):
     passed = ("note",)
     hint = _("The reporter is then asked for a rating.")
-    note = NoteField(label=_("What the check found"), required=False, rows=2)
+    note = NoteField(
+        label=_("What the check found"),
+        required=False,
+        rows=2,
+        help_text=_("The reporter reads this."),
+    )
     photos = PhotosField(label=_("Photos"), required=False)
 
 
@@ -539,7 +548,7 @@ ACTION_FORMS: dict[str, Act] = {
     ),
     "merge": Act(MergeForm, dispatching.merge, icon="arrow-merge"),
     "hand_over": Act(HandOverForm, dispatching.hand_over, icon="heart-handshake"),
-    "recall": Act(ReasonForm, dispatching.recall, icon="arrow-back-up"),
+    "recall": Act(RecallForm, dispatching.recall, icon="arrow-back-up"),
     "dispatch": Act(DispatchForm, dispatching.dispatch, icon="send"),
     "object": Act(ReasonForm, dispatching.object_to, icon="hand-stop"),
     "uphold_objection": Act(UpholdForm, dispatching.uphold_objection, icon="arrows-exchange"),

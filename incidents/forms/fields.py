@@ -5,6 +5,7 @@ What lives here: widgets and fields that know nothing of a case. What must not: 
 
 import uuid
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -91,7 +92,12 @@ class NoteField(forms.CharField):
 
 
 class MomentField(forms.DateTimeField):
-    """A local day and time, picked in the browser."""
+    """A local day and time of this century or the next, picked in the browser.
+
+    Years far off cannot be read back from the database by every time zone.
+    """
+
+    default_error_messages = {"far": _("Choose a moment between 2000 and 2199.")}
 
     def __init__(self, **more: Any) -> None:
         more.setdefault(
@@ -99,3 +105,9 @@ class MomentField(forms.DateTimeField):
             forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         )
         super().__init__(**more)
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        if moment is not None and not 2000 <= moment.year <= 2199:
+            raise ValidationError(self.error_messages["far"], code="far")
+        return moment

@@ -85,7 +85,7 @@ def near_cases(incident: Incident, user: User, scope: Scope, *, query: str = "")
         .select_related("category", "village", "grid")
         .defer("bigrams", *(f"{area}__{shape}" for area in ("village", "grid") for shape in SHAPES))
     )
-    query = query.strip()
+    query = query.replace("\x00", "").strip()
     if query:
         rows = rows.filter(_matching(query))
     elif incident.location:

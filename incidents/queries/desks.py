@@ -145,17 +145,17 @@ def place_counts(areas: Sequence[Area], *, soon: datetime) -> dict[str, int]:
         for tab in PLACE_TABS[Level(level)]
         if tab.narrow and not tab.done and tab.name != "extensions"
     }
-    ours = Q(owner_area_id__in=ids, state__in=states)
     counts = (
         Incident.objects.open()
         .filter(**{f"{level}_id__in": ids})
         .aggregate(
             open=Count("pk"),
-            ours=Count("pk", filter=ours),
             due=Count("pk", filter=Q(due_at__lt=soon, overdue_at__isnull=True)),
             **{name: Count("pk", filter=condition) for name, condition in narrow.items()},
         )
     )
+    # What a place was given may lie beside it.
+    counts["ours"] = Incident.objects.filter(owner_area_id__in=ids, state__in=states).count()
     if level == Level.TOWN:
         counts["extensions"] = Extension.objects.filter(
             decision=Extension.Decision.PENDING, incident__town_id__in=ids

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict
+from core.masking import mask_text
 from core.models import Timer
 from core.services.timers import TimerSpec, cancel_timers, set_timers
 from incidents.models import (
@@ -78,7 +79,7 @@ def not_solved(*, tracking_code: str, note: str = "") -> Incident:
     """
     incident_id = _answered(tracking_code)
     with step(incident_id=incident_id, action="not_solved", actor=RESIDENT) as case:
-        case.note = note.strip()[:1000]
+        case.note = mask_text(note.replace("\x00", "").strip())[:1000]
         _stop_waiting(incident_id)
         Suggestion.objects.filter(
             incident_id=incident_id, outcome=Suggestion.Outcome.ANSWERED

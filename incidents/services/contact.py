@@ -34,7 +34,7 @@ def reveal(*, incident: Incident, actor: Actor, reason: str) -> ReporterContact:
     Raises Invalid without a reason, NotAllowed for somebody who only looks on, Conflict when
     no contact was left.
     """
-    reason = required(reason, "reason")
+    reason = required(reason.replace("\x00", ""), "reason")
     if not may_reveal(actor, incident):
         raise NotAllowed(_("Only those who work on a case may see who reported it."))
     contact = ReporterContact.objects.filter(incident=incident).first()

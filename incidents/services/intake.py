@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.contrib.gis.geos import Point
 from django.db import connection, transaction
@@ -170,9 +170,12 @@ def _find_place(report: Report, text: str) -> tuple[Place, Point | None]:
     return Place(area_id=county.pk, county_id=county.pk, found_by=FoundBy.COUNTY), None
 
 
-def same_text(incident: Incident, text: str) -> bool:
-    """Return whether the case was reported with exactly these words."""
-    return incident.text == mask_text(_plain(text))
+def take_in_once(sent: Report, *, actor: Actor = RESIDENT) -> Incident:
+    """Take a form's report in; other words from the same page (the back button) are another one."""
+    incident, new = report(sent, actor=actor)
+    if not new and incident.text != mask_text(_plain(sent.text)):
+        incident, _new = report(replace(sent, key=uuid.uuid5(sent.key, sent.text)), actor=actor)
+    return incident
 
 
 def _plain(text: str) -> str:

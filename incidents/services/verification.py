@@ -12,11 +12,12 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotAllowed
+from core.masking import mask_text
 from core.models import Timer
 from core.services.timers import TimerSpec, set_timers
 from core.working_calendar import WorkingCalendar, seconds_of
-from grids.models import Level
+from grids.models import Level, User
 from incidents.models import (
     CallBack,
     Incident,
@@ -25,6 +26,7 @@ from incidents.models import (
     State,
     SupervisionNotice,
 )
+from incidents.queries import acted_in_round
 from incidents.services import clocks, whistle
 from incidents.services.dispatching import hand_to
 from incidents.services.step import Step, parent_of, person, required, step
@@ -60,7 +62,7 @@ def verify_pass(
         clocks.finish(case, Stage.VERIFY, Stage.RESOLVE)
         case.count("verified")
         until = _callback_end(case)
-        CallBack.objects.create(
+        callback = CallBack.objects.create(
             incident=incident,
             round=incident.round,
             token=secrets.token_urlsafe(24),
@@ -78,10 +80,10 @@ def verify_pass(
                 )
             ]
         )
-        if incident.reporter_id:
-            case.tell("rate_please", user_id=incident.reporter_id)
-        else:
+        if incident.reporter is None:
             case.tell_command("call_back")
+        elif not acted_in_round(incident, incident.reporter):
+            case.tell("rate_please", user_id=incident.reporter_id, token=callback.token)
     return case.incident
 
 
@@ -120,10 +122,13 @@ def verify_fail(
     return case.incident
 
 
-def rate(*, token: str, score: str, solved: bool | None, comment: str = "") -> Incident:
+def rate(
+    *, token: str, score: str, solved: bool | None, comment: str = "", by: User | None = None
+) -> Incident:
     """The reporter rates through the link. The first answer counts.
 
-    Raises Invalid for a missing choice, Conflict when it was answered or is over.
+    ``by`` is whoever is signed in, if anybody: nobody rates their own work. Raises Invalid for
+    a missing choice, Conflict when it was answered or is over, NotAllowed for one's own work.
     """
     callback = CallBack.objects.filter(token=token).first()
     if callback is None:
@@ -132,6 +137,8 @@ def rate(*, token: str, score: str, solved: bool | None, comment: str = "") -> I
         callback = CallBack.objects.select_for_update().get(pk=callback.pk)
         if callback.expires_at <= case.now or callback.round != case.incident.round:
             raise Conflict(_("This link does not work any more."))
+        if acted_in_round(case.incident, by):
+            raise NotAllowed(_("You handled this case yourself; somebody else must do this step."))
         _answer(case, callback, score, solved, comment)
     return case.incident
 
@@ -163,7 +170,7 @@ def _answer(case: Step, callback: CallBack, score: str, solved: bool | None, com
     if callback.answered_at is not None:
         raise Conflict(_("A rating was already given. Thank you."))
     callback.score, callback.solved = score, solved
-    callback.comment = comment.strip()[:1000]
+    callback.comment = mask_text(comment.strip())[:1000]
     callback.answered_at = case.now
     callback.save()
     case.note = callback.comment

@@ -12,7 +12,14 @@ from core.working_calendar import WorkingCalendar
 from grids.factories import person
 from grids.models import Role
 from incidents.factories import World, actor, deadlines, draft_photo
-from incidents.models import Extension, Incident, RoutingRule, State, Suggestion
+from incidents.models import (
+    Extension,
+    Incident,
+    RoutingRule,
+    State,
+    Suggestion,
+    WhistleParty,
+)
 from incidents.services import dispatching, handling, whistle
 from incidents.services.intake import Report, report
 
@@ -308,6 +315,35 @@ def test_the_panel_alone_can_stand_in_another_page(world):
     assert 'name="shell" value="panel"' in html(panel)
     answer = do(client, incident, "accept", {"shell": "panel"}, **HTMX)
     assert 'class="c-panel"' in html(answer)
+
+
+@pytest.mark.parametrize(
+    ("step", "field"), [("blow_whistle", "meet_at"), ("suspend", "until")]
+)  # fmt: skip
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:59"])
+def test_a_moment_outside_all_calendars_is_refused(world, step, field, moment):
+    incident = world.accepted()
+    typed = {
+        "ask": "来", "lead": world.city.pk, "parties": [world.water.pk], "reason": "等",
+        field: moment,
+    }  # fmt: skip
+    answer = do(as_(world.command), incident, step, typed)
+    assert answer.status_code == 422
+    assert as_(world.command).get(url(incident)).status_code == 200
+
+
+def test_characters_no_database_takes_break_nothing(world):
+    incident = world.accepted()
+    client = as_(world.command)
+    typed = {
+        "ask": "来", "lead": world.city.pk, "parties": [world.water.pk],
+        f"ask_{world.city.pk}": "修\x00路",
+    }  # fmt: skip
+    assert do(client, incident, "blow_whistle", typed).status_code == 302
+    assert WhistleParty.objects.get(is_lead=True).ask == "修路"
+    assert client.get(url(incident, "near"), {"q": "垃\x00圾"}).status_code == 200
+    named = world.report(phone="19900001234")
+    assert client.post(url(named, "reveal"), {"reason": "核\x00实"}).status_code == 200
 
 
 # Extensions, whistle, routing preview

@@ -8,12 +8,14 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from core.services import outbox
 from grids.desks import desks_for
-from grids.factories import person, post
+from grids.factories import DepartmentFactory, person, post
 from grids.models import Role
 from incidents.factories import World, actor, draft_photo
 from incidents.models import Attachment, Incident, Notice, Source, State
 from incidents.services import dispatching, handling, verification, whistle
+from incidents.views.lists import TAB_LABELS
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,22 @@ def test_a_long_list_has_pages_that_cost_the_same(
 
 
 # Towns, villages, grids
+
+
+def test_a_town_is_not_offered_to_accept_for_a_department_that_bears_its_number(world):
+    namesake = DepartmentFactory(pk=world.town.pk)
+    world.dispatched(namesake)
+    page = as_(world.town_admin).get("/town/?tab=open").content.decode()
+    assert "/do/accept/" not in page
+
+
+def test_what_is_ours_is_counted_wherever_it_lies(world):
+    incident = world.dispatched(to=world.grid)
+    Incident.objects.filter(pk=incident.pk).update(grid=world.places.grids[1])
+    client = as_(world.chief)
+    assert listed(client, "/grid/?tab=ours") == codes(incident)
+    counts = {tab["label"]: tab["count"] for tab in client.get("/grid/").context["tabs_shown"]}
+    assert counts[TAB_LABELS["ours"]] == 1
 
 
 def test_a_town_finds_what_waits_for_it(world):
@@ -303,3 +321,21 @@ def test_dispatching_by_hand_keeps_the_note(world):
     last = Incident.objects.get(pk=incident.pk).events.order_by("-seq").first()
     assert (last.action, last.note) == ("dispatch", "请当天到场")
     dispatching.remark(incident_id=incident.pk, actor=actor(world.command), note="已电话通知")
+
+
+def test_other_words_from_the_same_page_of_a_worker_are_another_report(world):
+    client, key = as_(world.worker), str(uuid.uuid4())
+    for words in ("井盖丢了", "井盖丢了", "路灯也坏了"):
+        client.post("/worker/report/", {"key": key, "text": words})
+    assert [i.text for i in Incident.objects.order_by("pk")] == ["井盖丢了", "路灯也坏了"]
+
+
+def test_whoever_reported_is_led_from_the_notice_to_the_rating(world):
+    incident = world.called_back()
+    Incident.objects.filter(pk=incident.pk).update(reporter=world.worker)
+    again = world.responded()
+    Incident.objects.filter(pk=again.pk).update(reporter=world.worker)
+    verification.verify_pass(incident_id=again.pk, actor=actor(world.command))
+    outbox.deliver_due()
+    page = as_(world.worker).get("/notices/").content.decode()
+    assert f"/rate/{again.callbacks.get().token}/" in page

@@ -48,6 +48,25 @@ def test_a_bad_rating_opens_the_case_one_level_up_and_says_so(client, world, sco
     assert Incident.objects.get().owner_area == world.village
 
 
+def test_a_case_opened_again_at_the_grid_says_so(client, world):
+    incident = world.called_back(world.grid, by=world.worker)
+    Incident.objects.filter(pk=incident.pk).update(owner_area=world.places.unit)
+    there = link(incident)
+    client.post(there, {"score": "dissatisfied", "solved": "no"})
+    assert "由网格负责" in client.get(there).content.decode()
+
+
+def test_nobody_signed_in_rates_work_of_their_own(client, world):
+    incident = world.called_back(world.grid, by=world.worker)
+    client.force_login(world.worker)
+    answer = client.post(link(incident), {"score": "satisfied", "solved": "yes"})
+    assert answer.status_code == 403
+    assert "/rate/" not in client.get(f"/track/?code={incident.tracking_code}").content.decode()
+    assert CallBack.objects.get().answered_at is None
+    client.force_login(world.leader)
+    assert client.post(link(incident), {"score": "basic", "solved": "yes"}).status_code == 302
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"score": "satisfied"}, {"solved": "yes"}, {"score": "best", "solved": "yes"},

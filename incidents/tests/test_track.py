@@ -47,6 +47,31 @@ def test_without_the_whole_code_nothing_is_shown(client, world, code):
     assert client.get("/track/", {"code": str(incident.pk)}).status_code == 404
 
 
+def test_a_look_without_the_body_is_answered_like_the_page(client, world):
+    incident = world.report()
+    assert client.head("/track/").status_code == 200
+    assert client.head("/track/", {"code": incident.tracking_code}).status_code == 200
+
+
+def test_what_a_robot_writes_to_an_answer_breaks_nothing(client, world):
+    incident = answered(world)
+    body = {"code": incident.tracking_code, "answer": "not_solved", "note": "没\x00用"}
+    assert client.post("/track/", body).status_code == 302
+    assert incident.events.get(action="not_solved").note == "没用"
+
+
+def test_more_time_granted_is_told_with_how_much_and_why(client, world):
+    incident = world.accepted()
+    handling.request_extension(
+        incident_id=incident.pk, actor=actor(world.city_handler), amount=3,
+        unit="working_days", reason="等配件到货",
+    )  # fmt: skip
+    handling.decide_extension(incident_id=incident.pk, actor=actor(world.command), approve=True)
+    shown = page(client, incident)
+    assert "等配件到货" in shown
+    assert "3 工作日" in shown
+
+
 def test_looking_codes_up_is_limited(client, world, settings):
     settings.RATE_LIMITS = {**settings.RATE_LIMITS, "track": (1, 60)}
     incident = world.report()

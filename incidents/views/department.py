@@ -21,7 +21,7 @@ def department(request: HttpRequest) -> HttpResponse:
     page = desks.department_page(scope, tab, cursor=request.GET.get("cursor"))
     counts = desks.department_counts(scope)
     context = lists.context(
-        request, desks.DEPARTMENT_TABS, tab, page, counts, accepts=scope.department_ids
+        request, desks.DEPARTMENT_TABS, tab, page, counts, accepts=scope.departments
     )
     context |= {"departments": scope.departments, "overdue": counts["overdue"]}
     return render(request, "incidents/department.html", context, partial="incidents/_list.html")

@@ -3,7 +3,7 @@
 What must not live here: which cases stand where (queries/desks.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.paging import Page
-from incidents.models import Incident, State
+from grids.models import Area, Department
+from incidents.models import State
 from incidents.queries.desks import Tab
 from incidents.views.rows import list_rows
 
@@ -51,15 +52,18 @@ def context(
     page: Page,
     counts: Mapping[str, int],
     *,
-    accepts: frozenset[int],
+    accepts: Collection[Area | Department],
 ) -> dict[str, Any]:
     """Return what templates/incidents/_list.html draws.
 
-    ``accepts`` holds ids of owners the reader may accept for (departments or areas).
+    ``accepts`` are the owners the reader may accept for.
     """
+    departments = {owner.pk for owner in accepts if isinstance(owner, Department)}
+    areas = {owner.pk for owner in accepts if isinstance(owner, Area)}
     rows = list_rows(page.items)
     for row, case in zip(rows, page.items, strict=True):
-        if case.state == State.DISPATCHED and _owner_id(case) in accepts:
+        own = case.owner_department_id in departments or case.owner_area_id in areas
+        if own and case.state == State.DISPATCHED:
             row.accept_url = reverse("incident_do", args=[case.tracking_code, "accept"])
     here = f"{request.path}?tab={tab.name}"
     return {
@@ -80,7 +84,3 @@ def context(
         "previous_url": f"{here}&cursor={page.previous}" if page.previous else "",
         "empty": EMPTY.get(tab.name, _("Nothing stands here just now.")),
     }
-
-
-def _owner_id(case: Incident) -> int | None:
-    return case.owner_department_id or case.owner_area_id

@@ -59,7 +59,7 @@ def _shown(notice: Notice) -> dict[str, Any]:
     return {
         "text": kind.text,
         "level": kind.level,
-        "url": reverse("incident", args=[case.tracking_code]) if case else url,
+        "url": url or (reverse("incident", args=[case.tracking_code]) if case else ""),
         "about": f"{case.tracking_code} · {case.summary}" if case else _about(notice.data),
         "at": notice.created_at,
         "read": notice.read_at is not None,

@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from core.working_calendar import Unit
 from incidents.models import ENDED, ActorKind, Event, Incident, Score, State
 from incidents.queries import timeline
 from incidents.workflow import action_label
@@ -151,6 +152,7 @@ def _facts(row: Event) -> list[tuple[str, Any]]:
     if row.action == "dispatch" and data.get("to"):
         facts.append((_("In charge"), data["to"]))
     if row.action == "approve_extension" and data.get("reason"):
+        facts.append((_("More time"), f"{data['amount']} {Unit(data['unit']).label}"))
         facts.append((_("Reason"), data["reason"]))
     if row.action == "suspend" and (until := parse_datetime(data.get("until", ""))):
         facts.append((_("Until"), date_format(timezone.localtime(until), "SHORT_DATE_FORMAT")))

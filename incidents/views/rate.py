@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 from core import ratelimit
 from core.errors import Conflict, GeshiError, Invalid
 from grids.access import public
+from grids.models import User
 from incidents.forms.public import RatingForm
 from incidents.models import CallBack
 from incidents.queries import timeline
@@ -42,12 +43,17 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, callback, "rate", form)
 
 
+def reader(request: HttpRequest) -> User | None:
+    """Return whoever is signed in in this browser."""
+    return request.user if request.user.is_authenticated else None
+
+
 def _take(request: HttpRequest, callback: CallBack, form: RatingForm) -> HttpResponse:
     status = 400
     if form.is_valid():
         try:
             ratelimit.check("rate", ratelimit.client_ip(request))
-            verification.rate(token=callback.token, **form.cleaned_data)
+            verification.rate(token=callback.token, by=reader(request), **form.cleaned_data)
         except Conflict as error:
             return _over(request, error.status, str(error))
         except GeshiError as error:

@@ -4,7 +4,6 @@ What must not live here: taking the report in (services/intake.py).
 """
 
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import segno
@@ -23,10 +22,9 @@ from grids.models import Area
 from incidents import emergencies
 from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_of_code
-from incidents.models import Incident, Source
+from incidents.models import Source
 from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
-from incidents.services.intake import Report, same_text
-from incidents.services.intake import report as take_in
+from incidents.services.intake import Report, take_in_once
 from incidents.views.keepsake import Keepsake
 from incidents.views.uploads import with_files
 
@@ -52,7 +50,7 @@ def report(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             ratelimit.check("report", ratelimit.client_ip(request))
-            incident = _take_in_once(_report_of(data, kept_photos, keepsake))
+            incident = take_in_once(_report_of(data, kept_photos, keepsake))
         except GeshiError as error:
             status = error.status
             _say(form, error)
@@ -63,14 +61,6 @@ def report(request: HttpRequest) -> HttpResponse:
     kept_photos = own_drafts(kept_photos, keepsake.draft_key)
     response = _page(request, form, data.get("grid"), kept_photos, status)
     return keepsake.write(response)
-
-
-def _take_in_once(sent: Report) -> Incident:
-    """Take the report in; another text from the same page (the back button) is another one."""
-    incident, new = take_in(sent)
-    if not new and not same_text(incident, sent.text):
-        incident, _new = take_in(replace(sent, key=uuid.uuid5(sent.key, sent.text)))
-    return incident
 
 
 def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keepsake) -> Report:

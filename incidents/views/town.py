@@ -59,8 +59,7 @@ def _desk(request: HttpRequest, level: Level) -> HttpResponse:
     tab = lists.chosen(tabs, request)
     page = desks.place_page(areas, tab, cursor=request.GET.get("cursor"))
     counts = desks.place_counts(areas, soon=timezone.now() + SOON)
-    accepts = frozenset(area.pk for area in areas)
-    context = lists.context(request, tabs, tab, page, counts, accepts=accepts)
+    context = lists.context(request, tabs, tab, page, counts, accepts=areas)
     context |= {"areas": areas, "figures": _figures(request, counts, level)}
     return render(request, "incidents/place.html", context, partial="incidents/_list.html")
 

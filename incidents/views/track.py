@@ -16,10 +16,12 @@ from core.errors import Conflict, Invalid, TooMany
 from grids.access import public
 from incidents.forms.public import TrackForm
 from incidents.models import CallBack, Incident, State
+from incidents.queries import acted_in_round
 from incidents.queries.public import case_by_code, latest_callback, main_case
 from incidents.services import answering
 from incidents.views.keepsake import Keepsake
 from incidents.views.progress import progress
+from incidents.views.rate import reader
 from incidents.views.report import spaced
 
 
@@ -28,9 +30,10 @@ from incidents.views.report import spaced
 @require_http_methods(["GET", "HEAD", "POST"])
 def track(request: HttpRequest) -> HttpResponse:
     """Ask for the code, or show the case of ``code``; a POST says what an answer was worth."""
-    if request.method == "GET" and "code" not in request.GET:
+    asked = request.POST if request.method == "POST" else request.GET
+    if request.method != "POST" and "code" not in asked:
         return _ask(request, TrackForm())
-    form = TrackForm(request.GET if request.method == "GET" else request.POST)
+    form = TrackForm(asked)
     try:
         ratelimit.check("track", ratelimit.client_ip(request))
     except TooMany as error:
@@ -78,7 +81,7 @@ def _show(
         "spaced": spaced(incident.tracking_code),
         "progress": progress(incident),
         "main": progress(main, bare=True) if main.pk != incident.pk else None,
-        "rate_url": _rate_url(incident),
+        "rate_url": "" if acted_in_round(incident, reader(request)) else _rate_url(incident),
         "said": said,
     }
     return render(request, "incidents/public/progress.html", context, status=status)

@@ -23,7 +23,7 @@ from incidents.forms.actions import ACTION_FORMS
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import Incident
 from incidents.queries import choices, desks, visible_incident
-from incidents.services.intake import report as take_in
+from incidents.services.intake import take_in_once
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
 from incidents.views.rows import Row, list_rows
@@ -119,11 +119,11 @@ def report(request: HttpRequest) -> HttpResponse:
 def _take_in(form: WorkerReportForm, actor: Any) -> Incident:
     """Take the report in; a position outside the county falls back to the worker's grid."""
     try:
-        return take_in(form.report(), actor=actor)[0]
+        return take_in_once(form.report(), actor=actor)
     except Invalid as error:
         if "lat" not in error.errors or not form.areas:
             raise
-        return take_in(form.report(with_point=False), actor=actor)[0]
+        return take_in_once(form.report(with_point=False), actor=actor)
 
 
 def _form_page(request: HttpRequest, form: WorkerReportForm, status: int) -> HttpResponse:
