@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
-from django.db import connection
 from django.utils import timezone
 
 from core import prepared
