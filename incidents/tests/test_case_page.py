@@ -408,3 +408,19 @@ def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world,
     page.locator(".c-send").click()
     page.locator(".c-head", has_text="待接收").wait_for()
     assert fresh(incident).owner_department_id == world.city.pk
+
+
+@pytest.mark.browser
+def test_words_already_taken_do_not_come_back_into_the_next_form(world, page_zh):
+    incident = world.accepted()
+    page = page_zh(1440)
+    cookie = as_(world.command).cookies["sessionid"].value
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": cookie, "url": page_zh._base_url + "/"}]
+    )
+    page.goto(url(incident, "do", "remark"))
+    page.get_by_label("备注").press_sequentially("已电话联系")
+    page.locator(".c-send").click()
+    page.locator(".g-timeline", has_text="已电话联系").wait_for()
+    page.goto(url(incident, "do", "remark"))
+    assert page.get_by_label("备注").input_value() == ""

@@ -173,7 +173,7 @@ function restore(form) {
   let data = null;
   try { data = JSON.parse(localStorage.getItem(key)); } catch { /* unreadable: start empty */ }
   if (!data) return;
-  if (Date.now() - data.at > KEEP_DAYS * 864e5) { localStorage.removeItem(key); return; }
+  if (Date.now() - data.at > KEEP_DAYS * 864e5) { forget(form.dataset.keep); return; }
   if (form.dataset.bound !== undefined || form.querySelector(".g-invalid, .g-alert.g-over")) return; // the server gave it back
   const changed = data.values.map((saved) => put(form, saved)).some(Boolean);
   if (!changed) return;
@@ -184,23 +184,29 @@ function restore(form) {
   const discard = document.createElement("button");
   discard.type = "button";
   discard.textContent = text("Discard");
-  discard.onclick = () => { localStorage.removeItem(key); location.reload(); };
+  discard.onclick = () => { forget(form.dataset.keep); location.reload(); };
   note.append(words, discard);
   form.prepend(note);
 }
 
+export function forget(key) {
+  localStorage.removeItem(slot(key));
+}
+
 export function keepForms(root = document) {
-  root.querySelectorAll("[data-clear-keep]").forEach((mark) => localStorage.removeItem(slot(mark.dataset.clearKeep)));
+  root.querySelectorAll("[data-clear-keep]").forEach((mark) => forget(mark.dataset.clearKeep));
   root.querySelectorAll("form[data-keep]").forEach((form) => {
     if (form.dataset.keeping) return;
     form.dataset.keeping = "1";
     restore(form);
-    let timer;
-    const later = () => { clearTimeout(timer); timer = setTimeout(() => save(form), 300); };
+    let timer = 0;
+    const now = () => { clearTimeout(timer); timer = 0; save(form); };
+    const later = () => { clearTimeout(timer); timer = setTimeout(now, 300); };
     form.addEventListener("input", later);
     form.addEventListener("change", later);
     form.addEventListener("geshi:keep", later);
-    form.addEventListener("submit", () => { clearTimeout(timer); save(form); });
+    form.addEventListener("submit", now);
+    window.addEventListener("pagehide", () => { if (timer) now(); });
   });
 }
 
@@ -242,6 +248,11 @@ const pressed = (event) => {
 };
 document.body.addEventListener("htmx:beforeRequest", (event) => pressed(event)?.classList.add("busy"));
 document.body.addEventListener("htmx:afterRequest", (event) => pressed(event)?.classList.remove("busy"));
+// What was taken is not typed any more; the same form may stand in the answer, and starts empty.
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { keep } = detail.requestConfig.elt.dataset;
+  if (keep && detail.xhr.status < 400) forget(keep);
+});
 const failed = () => toast(text("Network"), "error");
 document.body.addEventListener("htmx:sendError", failed);
 document.body.addEventListener("htmx:timeout", failed);

@@ -1,9 +1,10 @@
 // A worker's report: photos, position, quick words; kept on the phone until the server has it.
 // Every report has its own UUID, so that sending it twice makes one case. Words: templates/incidents/_drafts.html.
-import { csrf, toast } from "./app.js";
+import { csrf, forget, toast } from "./app.js";
 
 const MAX_PHOTOS = 6;
 const MAX_SIDE = 1280;
+const PATIENCE = 60000; // ms; a weak signal may hang for ever without an error
 const box = document.querySelector("[data-drafts]");
 const words = box?.dataset || {};
 const store = `geshi:reports:${words.owner || ""}`;
@@ -40,7 +41,10 @@ class NoSignal extends Error {}
 async function post(url, body) {
   let answer;
   try {
-    answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": csrf(), Accept: "application/json" } });
+    answer = await fetch(url, {
+      method: "POST", body, headers: { "X-CSRFToken": csrf(), Accept: "application/json" },
+      signal: AbortSignal.timeout?.(PATIENCE),
+    });
   } catch {
     throw new NoSignal(words.textNosignal);
   }
@@ -181,16 +185,25 @@ function photoPicker(shots) {
 // ---------- the form
 function position(form) {
   const where = form.querySelector("[data-where]");
+  const { area } = form.elements;
+  const say = (words) => { where.textContent = words; };
+  const none = (why = "") => say([why, where.dataset.textNone.replace("{name}", area.selectedOptions?.[0].textContent || area.dataset.name)].filter(Boolean).join("\n"));
+  let why = "";
+  const fail = (reason) => { why = reason; none(why); };
   const locate = () => {
-    if (!navigator.geolocation || !window.isSecureContext) return;
-    where.textContent = where.dataset.textLooking;
+    if (!navigator.geolocation || !window.isSecureContext) { fail(where.dataset.textInsecure); return; }
+    say(where.dataset.textLooking);
     navigator.geolocation.getCurrentPosition(({ coords }) => {
       form.elements.lat.value = coords.latitude.toFixed(6);
       form.elements.lon.value = coords.longitude.toFixed(6);
-      where.textContent = where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy));
-    }, () => { where.textContent = where.dataset.textNone; }, { enableHighAccuracy: true, timeout: 15000, maximumAge: 30000 });
+      say(where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy)));
+    }, ({ code }) => {
+      const { textDenied, textUnavailable, textTimeout } = where.dataset;
+      fail({ 1: textDenied, 3: textTimeout }[code] || textUnavailable);
+    }, { enableHighAccuracy: true, timeout: 15000, maximumAge: 30000 });
   };
   form.querySelector("[data-locate]").addEventListener("click", locate);
+  area.addEventListener("change", () => { if (!form.elements.lat.value) none(why); });
   locate();
 }
 
@@ -223,6 +236,7 @@ function reportForm(form) {
     try {
       const { url } = await send(draft);
       drop(draft.key);
+      forget(form.dataset.keep);
       location.assign(url);
     } catch (problem) {
       press?.classList.remove("busy");
@@ -231,6 +245,7 @@ function reportForm(form) {
       if (!kept) return;
       const area = form.elements.area.value;
       form.reset();
+      forget(form.dataset.keep); // it waits among the unsent ones now
       form.elements.area.value = area;
       form.elements.key.value = newKey();
       picker.clear();
