@@ -1,4 +1,4 @@
-"""A new row and the rows that hang on it, written by a single statement.
+"""A row and the new rows that hang on it, written by a single statement.
 
 What lives here: the statement. What must not: knowledge of any table; use it only where one way
 to the database and back counts, and plain ``create`` everywhere else.
@@ -29,28 +29,57 @@ def insert_family(
     nothing is written and the answer is None. Needs no transaction around it.
     """
     fields, values = _filled(parent_row)
-    shapes = []
-    for child in children:
-        columns, more = _filled(child, parent)
-        shapes.append((type(child), columns))
-        values += more
-    statement = _statement(type(parent_row), fields, tuple(shapes), parent, once)
+    shapes, more = _all_filled(children, parent)
+    model = type(parent_row)
+    return _run(_insert(model, fields, once) + _beside(shapes, parent), values + more)
+
+
+def update_family(
+    parent_row: Model, fields: Fields, children: Sequence[Model], *, parent: str
+) -> None:
+    """Write ``fields`` (at least one) of ``parent_row`` and insert ``children``.
+
+    The caller holds the row's lock. ``parent`` is as in :func:`insert_family`.
+    """
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    values = [_prepared(field, field.pre_save(parent_row, add=False), wrapper) for field in fields]
+    shapes, more = _all_filled(children, parent)
+    statement = _update(type(parent_row), fields) + _beside(shapes, parent)
+    _run(statement, [*values, parent_row.pk, *more])
+
+
+def _run(statement: str, values: list[Any]) -> Any | None:
     with prepared.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()
     return row[0] if row else None
 
 
-@lru_cache(maxsize=256)
-def _statement(
-    model: type[Model], fields: Fields, children: tuple[Shape, ...], parent: str, once: str
-) -> str:
-    """Return the text: names of tables, columns and types; every value is a parameter."""
+# The texts: names of tables, columns and types; every value is a parameter.
+
+
+@lru_cache(maxsize=32)
+def _insert(model: type[Model], fields: Fields, once: str) -> str:
     slots = ", ".join(["%s"] * len(fields))
-    parts = [
+    return (
         f"WITH new AS (INSERT INTO {_table(model)} ({_columns(fields)}) VALUES ({slots})"  # noqa: S608
         f" ON CONFLICT ({once}) DO NOTHING RETURNING {_column(model._meta.pk)} AS id)"
-    ]
+    )
+
+
+@lru_cache(maxsize=256)
+def _update(model: type[Model], fields: Fields) -> str:
+    slots = ", ".join(f"{_column(field)} = %s" for field in fields)
+    key = _column(model._meta.pk)
+    return (
+        f"WITH new AS (UPDATE {_table(model)} SET {slots}"  # noqa: S608
+        f" WHERE {key} = %s RETURNING {key} AS id)"
+    )
+
+
+@lru_cache(maxsize=256)
+def _beside(children: tuple[Shape, ...], parent: str) -> str:
+    parts = [""]
     for number, (child, columns) in enumerate(children):
         # A value in a SELECT needs its column's type said.
         slots = ", ".join(
@@ -81,6 +110,15 @@ def _column(field: "Field[Any, Any]") -> str:
     return _quote(field.column)
 
 
+def _all_filled(rows: Sequence[Model], parent: str) -> tuple[tuple[Shape, ...], list[Any]]:
+    shapes, values = [], []
+    for row in rows:
+        fields, more = _filled(row, parent)
+        shapes.append((type(row), fields))
+        values += more
+    return tuple(shapes), values
+
+
 @lru_cache(maxsize=32)
 def _fields(model: type[Model], parent: str = "") -> Fields:
     """Return the columns to write; a key the database numbers itself is not among them."""
@@ -107,5 +145,5 @@ def _filled(row: Model, parent: str = "") -> tuple[Fields, list[Any]]:
 
 def _prepared(field: "Field[Any, Any]", value: Any, wrapper: BaseDatabaseWrapper) -> Any:
     if isinstance(field, BaseSpatialField):
-        return value.ewkt
+        return value.ewkt if value is not None else None
     return field.get_db_prep_save(value, wrapper)

@@ -15,10 +15,28 @@ from django.db import connection
 from django.utils import timezone
 
 from core import prepared
-from grids.models import Area, Department, Level, Posting, Role, User, shapes_of
+from core.rows import Table, read
+from grids.models import SHAPES, Area, Department, Level, Posting, Role, User
 
 # A point further than this from every grid is outside the county, in metres.
 NEAREST_GRID_LIMIT = 3000
+
+# A person's postings in force, with their places; read by every request of somebody signed in.
+_POSTING_TABLES = (
+    Table(Posting, "p"),
+    Table(Area, "a", without=SHAPES),
+    Table(Department, "d"),
+    Table(Area, "c", without=SHAPES),
+)
+_POSTINGS = f"""
+    SELECT {", ".join(table.columns for table in _POSTING_TABLES)}
+      FROM grids_posting p
+      LEFT JOIN grids_area a ON a.id = p.area_id
+      LEFT JOIN grids_department d ON d.id = p.department_id
+      LEFT JOIN grids_area c ON c.id = d.county_id
+     WHERE p.user_id = %s AND p.valid_from <= %s AND (p.valid_to IS NULL OR p.valid_to > %s)
+     ORDER BY p.id
+"""  # noqa: S608  only names of columns
 
 COUNTY_WIDE_ROLES = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
 # Roles that look after the system and see no incident.
@@ -42,13 +60,14 @@ class Scope:
         if not user.is_authenticated or not user.is_active:
             return cls()
         day = on or timezone.localdate()
-        rows = (
-            Posting.objects.on(day)
-            .filter(user=user)
-            .select_related("area", "department", "department__county")
-            .defer(*shapes_of("area", "department__county"))
-        )
-        return cls(tuple(rows))
+        postings = []
+        rows = read(_POSTINGS, [user.pk, day, day], *_POSTING_TABLES)
+        for posting, area, department, county in rows:
+            posting.area, posting.department = area, department
+            if department is not None:
+                department.county = county
+            postings.append(posting)
+        return cls(tuple(postings))
 
     @cached_property
     def roles(self) -> frozenset[str]:

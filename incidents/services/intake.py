@@ -77,7 +77,7 @@ def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
 def _attach(report: Report, incident: Incident, actor: Actor) -> None:
     case = Step(incident, "report", actor, incident.reported_at, draft_key=report.draft_key)
     case.photo_ids = list(report.photo_ids)
-    attach(case, Event.objects.get(incident=incident, seq=1))
+    attach(case)
 
 
 def _insert(

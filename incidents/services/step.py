@@ -17,11 +17,22 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotAllowed
+from core.family import update_family
 from core.models import AuditEntry
+from core.rows import Table, read
 from core.services import outbox
-from grids.models import Area, Department, Role, User, shapes_of
+from grids.models import SHAPES, Area, Department, Role, User
 from grids.queries import Place
-from incidents.models import ENDED, ActorKind, Attachment, Event, FigureDelta, Incident, StageClock
+from incidents.models import (
+    ENDED,
+    ActorKind,
+    Attachment,
+    Category,
+    Event,
+    FigureDelta,
+    Incident,
+    StageClock,
+)
 from incidents.models.figures import GAUGE_DAY
 from incidents.workflow import TRANSITIONS, Actor, refusal, state_allows
 
@@ -128,10 +139,6 @@ class Step:
         taken, self._deltas = self._deltas, []
         return taken
 
-    def write_counts(self) -> None:
-        """Append the figures' deltas (1 query)."""
-        FigureDelta.objects.bulk_create(self.take_counts())
-
     def move(self, place: Place) -> None:
         """Correct where the case is, taking its gauge along to the other town."""
         incident = self.incident
@@ -212,14 +219,32 @@ def background_row(
     _write(case, before)
 
 
+# The heavy columns are read when a step asks for them, which few do.
+_CASE = (
+    Table(Incident, "i", without=("bigrams", "location")),
+    Table(Category, "k"),
+    Table(Department, "d"),
+    Table(Area, "a", without=SHAPES),
+)
+_LOCK = f"""
+    SELECT {", ".join(table.columns for table in _CASE)}
+      FROM incidents_incident i
+      LEFT JOIN incidents_category k ON k.id = i.category_id
+      LEFT JOIN grids_department d ON d.id = i.owner_department_id
+      LEFT JOIN grids_area a ON a.id = i.owner_area_id
+     WHERE i.id = %s
+       FOR UPDATE OF i
+"""  # noqa: S608  only names of columns
+
+
 def lock(incident_id: int) -> Incident:
     """Return the case under its row lock. Raises Incident.DoesNotExist."""
-    return (
-        Incident.objects.select_for_update(of=("self",))
-        .select_related("category", "owner_department", "owner_area")
-        .defer(*shapes_of("owner_area"))
-        .get(pk=incident_id)
-    )
+    rows = read(_LOCK, [incident_id], *_CASE)
+    if not rows:
+        raise Incident.DoesNotExist
+    incident, category, department, area = rows[0]
+    incident.category, incident.owner_department, incident.owner_area = category, department, area
+    return incident
 
 
 def _write(case: Step, before: dict[str, Any]) -> None:
@@ -231,14 +256,13 @@ def _write(case: Step, before: dict[str, Any]) -> None:
     if case._clocks is not None:
         running = [c.due_at for c in case._clocks if c.due_at and not c.finished_at]
         incident.due_at = min(running, default=Incident._meta.get_field("due_at").get_default())
-    changed = [
-        f.name
-        for f in incident._meta.concrete_fields
-        if getattr(incident, f.attname) != before.get(f.attname)
-    ]
-    incident.save(update_fields=changed)
-    event = Event.objects.create(
-        incident=incident,
+    now = incident.__dict__
+    changed = tuple(
+        field
+        for field in incident._meta.concrete_fields
+        if field.attname in now and now[field.attname] != before.get(field.attname)
+    )
+    event = Event(
         seq=incident.last_seq,
         at=case.now,
         action=case.action,
@@ -251,10 +275,9 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         data={**case.data, **case.facts, "round": before["round"]},
         public=case.public,
     )
-    if case.photo_ids:
-        attach(case, event)
+    children = [event, *case.take_counts()]
     if case.actor.kind == ActorKind.USER:
-        AuditEntry.objects.create(
+        entry = AuditEntry(
             at=case.now,
             actor=case.actor.user,
             action=f"incident.{case.action}",
@@ -263,19 +286,22 @@ def _write(case: Step, before: dict[str, Any]) -> None:
             data={"seq": incident.last_seq},
             ip=case.actor.ip,
         )
+        children.append(entry)
+    update_family(incident, changed, children, parent="incident_id")
+    if case.photo_ids:
+        attach(case)
     if case._messages:
         outbox.post(case._messages)
-    if case._deltas:
-        case.write_counts()
 
 
-def attach(case: Step, event: Event) -> None:
-    """Make the actor's draft photos evidence of ``event``. Raises Invalid for foreign ones."""
+def attach(case: Step) -> None:
+    """Make the actor's draft photos evidence of the last event. Raises Invalid for foreign ones."""
     drafts = Attachment.objects.filter(pk__in=case.photo_ids, incident__isnull=True)
     if case.actor.user:
         drafts = drafts.filter(uploaded_by=case.actor.user)
     else:
         drafts = drafts.filter(draft_key=case.draft_key or "-")
+    event = Event.objects.get(incident=case.incident, seq=case.incident.last_seq)
     wanted = {str(pk) for pk in case.photo_ids}
     if drafts.update(incident=case.incident, event=event) != len(wanted):
         raise Invalid(_("A photo is no longer there. Please add it again."), field="photos")
