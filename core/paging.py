@@ -14,6 +14,7 @@ from django.db.models import Field, Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
+from core.prepared import planned_by_value
 
 FORWARD, BACKWARD = "n", "p"
 
@@ -49,9 +50,10 @@ def keyset_page(
     if direction == BACKWARD:
         keys = [(name, not descending) for name, descending in keys]
     found: dict[Any, Any] = {}
-    for branch in branches:
-        for row in from_cursor(branch, order=order, cursor=cursor)[: size + 1]:
-            found.setdefault(row.pk, row)
+    with planned_by_value():
+        for branch in branches:
+            for row in from_cursor(branch, order=order, cursor=cursor)[: size + 1]:
+                found.setdefault(row.pk, row)
     items = list(found.values())
     if len(branches) > 1:
         for name, descending in reversed(keys):

@@ -1,29 +1,42 @@
-"""Statements sent with every request, planned by PostgreSQL once for each connection.
+"""How long PostgreSQL keeps the plan of a statement.
 
-What lives here: the cursor. What must not: any table. Planning costs more than running where a
-statement finds its rows by key, and a plan made without looking at the values is as good there;
-a list whose best plan depends on what is asked for must go through a queryset instead.
+psycopg prepares a statement that a connection has sent ``prepare_threshold`` times (settings).
+Planning costs more than running where a statement finds its rows by key, and a plan made without
+looking at the values is as good there. What lives here: a cursor for such statements, and the
+way out for lists whose best plan depends on what is asked for. What must not: any table.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
-from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 from psycopg.types.numeric import Int8Dumper
 
 
 @contextmanager
 def cursor() -> Iterator[CursorWrapper]:
-    """Yield a cursor of Django's connection whose parameters stay apart from the statement.
+    """Yield a cursor whose whole numbers share one plan, whatever their size.
 
-    psycopg prepares a statement it has seen ``prepare_threshold`` times (settings). Values are
-    not merged into the text, so a parameter whose type does not follow needs a cast.
+    A parameter whose type does not follow from the statement needs a cast.
+    """
+    with connection.cursor() as wrapped:
+        # By themselves numbers are sent in as few bytes as they need, each size with its own plan.
+        wrapped.cursor.adapters.register_dumper(int, Int8Dumper)
+        yield wrapped
+
+
+@contextmanager
+def planned_by_value() -> Iterator[None]:
+    """Have the statements of this block planned anew each time, for the values they are sent.
+
+    One plan for a busy town and a quiet one, for a common word and a rare one, walks the whole
+    history for one of the two.
     """
     connection.ensure_connection()
-    with ServerBindingCursor(connection.connection) as raw:
-        # By themselves numbers are sent in as few bytes as they need, each size with its own plan.
-        raw.adapters.register_dumper(int, Int8Dumper)
-        logged = connection.queries_logged
-        yield connection.make_debug_cursor(raw) if logged else connection.make_cursor(raw)
+    raw = connection.connection
+    threshold, raw.prepare_threshold = raw.prepare_threshold, None
+    try:
+        yield
+    finally:
+        raw.prepare_threshold = threshold

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from django.contrib.gis.measure import D
 from django.db.models import Q
 
+from core.prepared import planned_by_value
 from core.text import search_terms
 from grids.models import SHAPES, Area, Department, Level, User
 from grids.queries import Scope
@@ -75,6 +76,7 @@ def place_choices(
     return found
 
 
+@planned_by_value()
 def near_cases(incident: Incident, user: User, scope: Scope, *, query: str = "") -> list[Incident]:
     """Return open cases ``incident`` may repeat, by words or code, else close by (1 query)."""
     rows = (

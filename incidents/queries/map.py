@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.kept import kept
+from core.prepared import planned_by_value
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import Incident
@@ -76,6 +77,7 @@ def level_at(zoom: float) -> str:
     return Level.VILLAGE if zoom < GRIDS_FROM else Level.GRID
 
 
+@planned_by_value()
 def outlines(box: Box, *, level: str = "") -> list[tuple[int, str, str, str]]:
     """Return (id, name, level, geometry as GeoJSON text) of the areas in a box (≤ 3 queries).
 
@@ -101,6 +103,7 @@ def outlines(box: Box, *, level: str = "") -> list[tuple[int, str, str, str]]:
     return found[:OUTLINES_AT_MOST]
 
 
+@planned_by_value()
 def counts_in(area_ids: list[int], level: str, scope: Scope) -> dict[int, tuple[int, int]]:
     """Return {area id: (open, overdue)} of what ``scope`` sees there (1 query, ≤ 5 s old)."""
     if not area_ids:
@@ -130,6 +133,7 @@ class Points:
     clusters: list[dict[str, Any]]
 
 
+@planned_by_value()
 def points(box: Box, *, scope: Scope, filters: QueueFilters) -> Points:
     """Return the open cases of the scope in a box that match ``filters`` (≤ 2 queries).
 

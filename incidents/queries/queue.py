@@ -29,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import Invalid
 from core.kept import kept
 from core.paging import Page, from_cursor, is_full, keyset_page
+from core.prepared import planned_by_value
 from core.text import normalise, search_terms
 from grids.models import SHAPES, Area, Level, User
 from grids.queries import Scope
@@ -207,7 +208,7 @@ def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
     ahead = from_cursor(rows, order=ORDERS[NEWEST], cursor=cursor)
     down = "DESC" if str(ahead.query.order_by[0]).startswith("-") else "ASC"
     found, params = ahead.order_by().values("pk", "reported_at").query.sql_with_params()
-    with connection.cursor() as database:
+    with planned_by_value(), connection.cursor() as database:
         database.execute(
             f"WITH found (id, reported_at) AS MATERIALIZED ({found}) SELECT id FROM found "  # noqa: S608
             f"ORDER BY reported_at {down}, id {down} LIMIT %s",
@@ -216,6 +217,7 @@ def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:
         return [row[0] for row in database.fetchall()]
 
 
+@planned_by_value()
 def waiting_counts(scope: Scope) -> dict[str, int]:
     """Return how many open cases of the scope's areas wait, by key of WAITING, and ``open``.
 

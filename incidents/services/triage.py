@@ -19,6 +19,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.errors import CalendarMissing
+from core.prepared import planned_by_value
 from incidents import emergencies
 from incidents.classifier import Prediction, Trained
 from incidents.models import (
@@ -295,6 +296,7 @@ def _leave_after(pk: int, error: Exception, now: datetime) -> bool:
     return True
 
 
+@planned_by_value()
 def twins_of(incident: Incident, category: Category | None, now: datetime) -> list[str]:
     """Return tracking codes of open cases that may be the same matter, newest first (≤ 1 query).
 
