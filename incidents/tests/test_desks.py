@@ -12,23 +12,12 @@ from core.services import outbox
 from grids.desks import desks_for
 from grids.factories import DepartmentFactory, person, post
 from grids.models import Role
-from incidents.factories import World, actor, draft_photo
+from incidents.factories import actor, as_, draft_photo
 from incidents.models import Attachment, Incident, Notice, Source, State
 from incidents.services import dispatching, handling, verification, whistle
 from incidents.views.lists import TAB_LABELS
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-def as_(user):
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def listed(client, path):
@@ -296,6 +285,13 @@ def test_notices_reach_the_post_and_nobody_else(world):
     post(both, Role.DEPARTMENT_HANDLER, world.city)
     page = as_(both).get("/notices/").content.decode()
     assert page.count("g-item-title") == 2
+
+
+def test_a_worker_s_notices_keep_the_bar_of_pages_and_lead_to_the_password(world):
+    page = as_(world.worker).get("/notices/").content.decode()
+    assert 'href="/worker/mine/"' in page
+    assert 'href="/password/"' in page
+    assert 'href="/worker/mine/"' not in as_(world.office).get("/notices/").content.decode()
 
 
 def test_the_bell_counts_what_is_unread_until_it_is_read(world):

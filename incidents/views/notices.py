@@ -16,6 +16,7 @@ from incidents.queries import notice_branches
 from incidents.registry import NoticeKind, notice_kinds
 from incidents.services.notices import mark_read
 from incidents.views.case import PHONE_ROLES, acting
+from incidents.views.worker import phone_tabs
 
 PAGE_SIZE = 40
 
@@ -31,8 +32,10 @@ def notices(request: HttpRequest) -> HttpResponse:
     ]
     page = keyset_page(branches, order=["-id"], cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     rows = [_shown(notice) for notice in page.items]
+    on_phone = request.scope.roles <= PHONE_ROLES
     context = {
-        "base": "base_phone.html" if request.scope.roles <= PHONE_ROLES else "base_desk.html",
+        "base": "base_phone.html" if on_phone else "base_desk.html",
+        "tabs": phone_tabs("notices") if on_phone else [],
         "rows": rows,
         "unread": any(not row["read"] for row in rows),
         "up_to": page.items[0].pk if page.items else 0,

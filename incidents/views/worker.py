@@ -56,7 +56,7 @@ def worker(request: HttpRequest) -> HttpResponse:
         "groups": [group for group in groups if group["rows"]],
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
-        "tabs": _tabs(request, "worker"),
+        "tabs": phone_tabs("worker"),
     }
     return render(request, "incidents/worker.html", context)
 
@@ -75,7 +75,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "rows": list_rows(page.items),
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
-        "tabs": _tabs(request, "worker_mine"),
+        "tabs": phone_tabs("worker_mine"),
     }
     return render(request, "incidents/worker_mine.html", context)
 
@@ -161,7 +161,8 @@ def sent(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "incidents/worker_sent.html", context)
 
 
-def _tabs(request: HttpRequest, active: str) -> list[dict[str, Any]]:
+def phone_tabs(active: str) -> list[dict[str, Any]]:
+    """Return the bar at the foot of a worker's pages, in the shape of base_phone.html."""
     pages = [
         ("worker", _("To do"), "checklist"),
         ("worker_mine", _("My reports"), "send"),
