@@ -10,7 +10,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core.masking import mask_text
+from core.masking import mask_name, mask_text
 from grids.models import Area, User
 from mediation.models import (
     STEP_STATES,
@@ -175,8 +175,8 @@ class StepForm(forms.Form):
 
 
 def party_label(party: Party) -> str:
-    """Return a party as its side and first character: 甲方 张**."""
-    return f"{party.get_side_display()} {party.name[:1]}**"
+    """Return a party as its side and masked name: 甲方 张**."""
+    return f"{party.get_side_display()} {mask_name(party.name)}"
 
 
 def roads_field() -> forms.MultipleChoiceField:

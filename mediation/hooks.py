@@ -15,7 +15,11 @@ from mediation.services import deadlines, registering
 from mediation.services.retention import forget_phones
 from mediation.workflow import NOTICE_KINDS
 
-URGENT_KINDS = frozenset({"dispute_risk", "dispute_call_police", "dispute_overdue"})
+URGENT_KINDS = frozenset(
+    {"dispute_risk", "dispute_police_told", "dispute_call_police", "dispute_overdue"}
+)
+# Told to a department, which has no part in mediation: there is no page for it to open.
+WITHOUT_PAGE = frozenset({"dispute_risk"})
 
 
 def connect() -> None:
@@ -26,7 +30,8 @@ def connect() -> None:
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"
-        register_notice(kind, text, level=level, url=_file_url)
+        url = None if kind in WITHOUT_PAGE else _file_url
+        register_notice(kind, text, level=level, url=url)
     register(
         Desk(
             url_name="disputes",

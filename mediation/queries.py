@@ -170,7 +170,10 @@ def candidates(*, place_ids: list[int], roles: tuple[str, ...]) -> list[tuple[in
 
 
 def towns_in(scope: Scope) -> list[Area]:
-    """Return the open towns inside the scope, for choosing a place step by step (1 query)."""
+    """Return the open towns inside the scope, for choosing a place step by step (1 query).
+
+    None for people posted below a town.
+    """
     if not scope.areas:
         return []
     return list(Area.objects.open().inside(*scope.areas).filter(level=Level.TOWN))

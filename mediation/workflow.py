@@ -35,7 +35,6 @@ class Right(StrEnum):
     MEDIATOR = "mediator"
     LEADER = "leader"
     NAMER = "namer"
-    WATCHER = "watcher"
     SYSTEM = "system"
 
 
@@ -118,6 +117,7 @@ NOTICE_KINDS = {
     "dispute_named": _("You are named mediator of a dispute"),
     "dispute_red": _("A dispute is now red"),
     "dispute_risk": _("A dispute may break out: the police must know"),
+    "dispute_police_told": _("A dispute may break out: the police were told"),
     "dispute_call_police": _("A dispute may break out: call the police now"),
     "dispute_warn": _("The month of a dispute is nearly over"),
     "dispute_overdue": _("The month of a dispute is over"),
@@ -139,21 +139,18 @@ def rights(actor: Actor, dispute: Dispute) -> frozenset[Right]:
     if actor.user is None:
         return frozenset()
     scope, held = actor.scope, set()
-    ids = dispute.place_ids
-    if any(scope.holds(role, ids) for role in LIST_ROLES):
-        held.add(Right.WATCHER)
     for role, place in (
         (Role.VILLAGE_OFFICE, dispute.village_id),
         (Role.TOWN_ADMIN, dispute.town_id),
         (Role.COMMAND, dispute.county_id),
     ):
         if place and scope.holds(role, [place]):
-            held |= {Right.NAMER, Right.WATCHER}
+            held.add(Right.NAMER)
     # A name on the file counts only while its bearer holds any post at all.
     if scope.postings and actor.user.pk in named_user_ids(dispute):
-        held |= {Right.MEDIATOR, Right.WATCHER}
+        held.add(Right.MEDIATOR)
     if scope.postings and dispute.colour == "red" and dispute.leader_id == actor.user.pk:
-        held |= {Right.LEADER, Right.WATCHER}
+        held.add(Right.LEADER)
     return frozenset(held)
 
 

@@ -70,4 +70,4 @@ def _shown(notice: Notice) -> dict[str, Any]:
 
 
 def _about(data: dict[str, Any]) -> str:
-    return str(data.get("dispute", ""))
+    return " · ".join(str(data[key]) for key in ("dispute", "place") if data.get(key))

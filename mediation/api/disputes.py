@@ -53,6 +53,7 @@ class DisputeViewSet(viewsets.ViewSet):
             OpenApiParameter("state", enum=DisputeState.values),
             OpenApiParameter("step", enum=["1", "2", "3", "4"]),
             OpenApiParameter("colour", enum=Colour.values),
+            OpenApiParameter("number", str),
             OpenApiParameter("overdue", bool),
             OpenApiParameter("mine", bool),
             OpenApiParameter("cursor", str),

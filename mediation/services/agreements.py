@@ -8,6 +8,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid
+from incidents.services.step import person
 from mediation.models import (
     COURT_CONFIRMATION_DAYS,
     NOT_CONFIRMABLE,
@@ -19,7 +20,7 @@ from mediation.models import (
 )
 from mediation.queries import consent_is_complete
 from mediation.services.deadlines import expect_no_visit, expect_visit, stop_the_month
-from mediation.services.step import person, required, step
+from mediation.services.step import required, step
 from mediation.workflow import Actor
 
 

@@ -5,8 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid, NotAllowed
 from core.services import audit
+from incidents.services.step import person
 from mediation.models import Dispute, FileOpening
-from mediation.services.step import person
 from mediation.workflow import FILE_RIGHTS, Actor, rights
 
 REASON_AT_LEAST = 4

@@ -35,7 +35,8 @@ def set_colour(
         dispute = case.dispute
         if colour == Colour.RED:
             _check_leader(dispute, leader)
-        before, dispute.colour = dispute.colour, colour
+        before, led_before = dispute.colour, dispute.leader_id
+        dispute.colour = colour
         # Off red there is no leader, and with that nobody who opens the file as one.
         dispute.leader = leader if colour == Colour.RED else None
         newly_at_risk = activation_risk and not dispute.activation_risk
@@ -47,7 +48,9 @@ def set_colour(
             _tell_police(case)
         if colour == Colour.RED:
             case.data["leader"] = dispute.leader_id
-            case.tell("dispute_red", user_id=dispute.leader_id)
+            if dispute.leader_id != led_before:
+                case.tell("dispute_red", user_id=dispute.leader_id)
+        if colour == Colour.RED and before != Colour.RED:
             case.tell("dispute_red", role=Role.COMMAND, area_id=dispute.county_id)
             if dispute.town_id:
                 case.tell("dispute_red", role=Role.TOWN_ADMIN, area_id=dispute.town_id)
@@ -84,13 +87,16 @@ def release_mediator(
 
 def _tell_police(case: Step) -> None:
     """Tell the police desk and the command centre; without such a desk the centre must call."""
-    county_id = case.dispute.county_id
+    dispute = case.dispute
+    county_id = dispute.county_id
     office = Department.objects.filter(
         county_id=county_id, code=POLICE_DEPARTMENT, active=True
     ).first()
     if office:
-        case.tell("dispute_risk", department_id=office.pk)
-        case.tell("dispute_risk", role=Role.COMMAND, area_id=county_id)
+        # The police do not open the file, so their notice says where.
+        place = " · ".join(str(area) for area in (dispute.town, dispute.village) if area)
+        case.tell("dispute_risk", department_id=office.pk, place=place or str(dispute.county))
+        case.tell("dispute_police_told", role=Role.COMMAND, area_id=county_id)
     else:
         case.tell("dispute_call_police", role=Role.COMMAND, area_id=county_id)
 

@@ -15,6 +15,7 @@ from core.errors import Invalid, NotAllowed
 from grids.models import Area
 from grids.queries import Place, place_of_area
 from incidents.models import Incident, ReporterContact
+from incidents.services.step import person
 from mediation.models import (
     ClueSource,
     Colour,
@@ -28,7 +29,7 @@ from mediation.models import (
 )
 from mediation.queries import consent_is_complete
 from mediation.services.deadlines import a_month_after, run_the_month
-from mediation.services.step import Step, person, required, step, write
+from mediation.services.step import Step, required, step, write
 from mediation.workflow import Actor, may_register_at
 
 TITLE_LIMIT = 60
@@ -168,7 +169,7 @@ def hand_over_from_incident(*, incident: Incident, actor: Actor, note: str) -> s
 
 def add_party(*, dispute_id: int, party: PartyIn, actor: Actor, seen: int | None = None) -> Dispute:
     """Add a party. A new side A or B must agree before the next session."""
-    _check_party(party)
+    _check_party(party, "name")
     with step(dispute_id=dispute_id, action="add_party", actor=actor, seen=seen) as case:
         _write_parties(case.dispute, [party], case.now)
         case.data = {"side": party.side, "agreed": party.agreed}
@@ -238,12 +239,12 @@ def _check(new: NewDispute) -> None:
             field="colour",
         )
     for party in new.parties:
-        _check_party(party)
+        _check_party(party, f"{party.side}_name")
     if not {Side.A, Side.B} <= {party.side for party in new.parties}:
         raise Invalid(_("A dispute has a party A and a party B."), field="b_name")
 
 
-def _check_party(party: PartyIn) -> None:
+def _check_party(party: PartyIn, name_field: str) -> None:
     if party.side not in Side.values:
         raise Invalid(_("Choose the side."), field="side")
-    required(party.name, "name" if party.side == Side.THIRD else f"{party.side}_name")
+    required(party.name, name_field)

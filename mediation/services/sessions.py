@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid
+from incidents.services.step import person
 from mediation.models import (
     STEP_STATES,
     Dispute,
@@ -20,7 +21,7 @@ from mediation.models import (
 from mediation.queries import consent_is_complete
 from mediation.services.deadlines import expect_no_visit, run_the_month, stop_the_month
 from mediation.services.registering import begin_when_agreed
-from mediation.services.step import Step, person, required, step
+from mediation.services.step import Step, required, step
 from mediation.workflow import Actor
 
 # An extension past this is a slip of the pen.

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.services import audit, outbox
-from grids.models import User
 from incidents.models import ActorKind
 from mediation.models import ENDED_STATES, SETTLED_STATES, Dispute, DisputeEvent
 from mediation.queries import named_user_ids
@@ -46,10 +45,12 @@ class Step:
         role: str = "",
         area_id: int | None = None,
         department_id: int | None = None,
+        **data: str,
     ) -> None:
         """Put a notice for a person, a role at a place, or a department into the outbox.
 
-        It carries the number only: a notice is read by people who may not open the file.
+        It carries the number and ``data``, which must name no party: a notice is read by people
+        who may not open the file.
         """
         who = f"{role}@{area_id}" if role else f"u{user_id}" if user_id else f"d{department_id}"
         self._messages.append(
@@ -62,7 +63,7 @@ class Step:
                     "role": role,
                     "area": area_id,
                     "department": department_id,
-                    "data": {"dispute": self.dispute.number},
+                    "data": {"dispute": self.dispute.number, **data},
                 },
             )
         )
@@ -149,13 +150,6 @@ def write(case: Step) -> None:
             ip=case.actor.ip,
         )
     outbox.post(case._messages)
-
-
-def person(actor: Actor) -> User:
-    """Return the acting user. Raises NotAllowed for actors without one."""
-    if actor.user is None:
-        raise NotAllowed(_("This step needs a person."))
-    return actor.user
 
 
 def required(value: str | None, field_name: str) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from core.errors import Invalid
@@ -173,7 +174,37 @@ def test_a_risk_is_reported_to_the_police_at_once_and_once(dispute, county, work
     people.set_colour(**change, colour="blue", activation_risk=True)
     outbox.deliver_due(now=timezone.now())
     report = Notice.objects.get(department=police)
-    assert report.data == {"dispute": dispute.number}
+    assert report.data == {"dispute": dispute.number, "place": "东关镇 · 大王庄村民委员会"}
+    assert Notice.objects.get(kind="dispute_police_told").role == Role.COMMAND
+
+
+def test_the_police_read_where_it_is_and_are_not_sent_to_a_file_closed_to_them(
+    client, dispute, county, worker
+):
+    handler = person(Role.DEPARTMENT_HANDLER, DepartmentFactory(code="GA"))
+    change = {"dispute_id": dispute.pk, "actor": Actor.for_user(worker), "reason": "扬言报复"}
+    people.set_colour(**change, colour="yellow", activation_risk=True)
+    outbox.deliver_due(now=timezone.now())
+    client.force_login(handler)
+    page = client.get(reverse("notices")).content.decode()
+    assert f"{dispute.number} · 东关镇 · 大王庄村民委员会" in page
+    assert reverse("dispute", args=[dispute.number]) not in page
+
+
+def test_a_dispute_that_stays_red_is_told_of_once_and_a_new_leader_is_told_anew(
+    dispute, county, worker
+):
+    first, second = (person(Role.TOWN_ADMIN, county.towns[0]) for _ in range(2))
+    change = {"dispute_id": dispute.pk, "actor": Actor.for_user(worker), "reason": "扬言报复"}
+    for leader in (first, first, second):
+        people.set_colour(**change, colour="red", leader=leader)
+    outbox.deliver_due(now=timezone.now())
+    told = Notice.objects.filter(kind="dispute_red")
+    assert sorted(told.exclude(user=None).values_list("user", flat=True)) == [first.pk, second.pk]
+    assert sorted(told.filter(user=None).values_list("role", flat=True)) == [
+        "command",
+        "town_admin",
+    ]
 
 
 def test_without_a_police_desk_the_command_centre_is_told_to_call(dispute, county, worker):

@@ -65,6 +65,15 @@ def test_the_same_form_sent_twice_is_one_dispute(county, worker):
     assert at(county, worker, S.FIRST).number.endswith("000002")
 
 
+@pytest.mark.parametrize("side", Side.values)
+def test_a_party_without_a_name_is_told_of_beside_its_own_field(county, worker, side):
+    names = {Side.A: "赵铁柱", Side.B: "钱大海", Side.THIRD: "孙小满", side: " "}
+    parties = [PartyIn(key, name) for key, name in names.items()]
+    with pytest.raises(Invalid) as refused:
+        register(new_dispute(county.grids[0], parties=parties), actor=Actor.for_user(worker))
+    assert list(refused.value.errors) == [f"{side}_name"]
+
+
 def test_mediation_begins_when_both_parties_have_agreed(county, worker):
     dispute = at(county, worker, S.REGISTERED)
     actor = Actor.for_user(worker)

@@ -58,7 +58,7 @@ def disputes(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
     """Register a dispute. What was typed comes back with every refusal."""
-    towns = _towns(request)
+    towns = towns_in(request.scope)
     town = _chosen_town(request.POST.get("town") or request.GET.get("town"), towns)
     places = places_in(request.scope, town=town)
     form = NewDisputeForm(
@@ -88,14 +88,9 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_GET
 def places(request: HttpRequest) -> HttpResponse:
     """Return the options of the place field for a town (htmx)."""
-    town = _chosen_town(request.GET.get("town"), _towns(request))
+    town = _chosen_town(request.GET.get("town"), towns_in(request.scope))
     choices = place_choices(places_in(request.scope, town=town))
     return render(request, "mediation/_places.html", {"choices": choices})
-
-
-def _towns(request: HttpRequest) -> list[Area]:
-    """Return the towns to choose from: none for people posted below a town."""
-    return towns_in(request.scope)
 
 
 def _chosen_town(value: str | None, towns: list[Area]) -> Area | None:

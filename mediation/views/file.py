@@ -89,8 +89,9 @@ def act(request: HttpRequest, number: str, action: str) -> HttpResponse:
             return redirect("dispute", number=number)
     row.refresh_from_db()
     # The page now shows what happened meanwhile: pressing again is meant for that.
-    form.data = form.data.copy()
-    form.data["seen"] = row.version
+    typed: Any = request.POST.copy()
+    typed["seen"] = row.version
+    form.data = typed
     return _page(request, row, action=action, form=form, status=status)
 
 
