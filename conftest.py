@@ -21,6 +21,7 @@ import redis
 from django.conf import settings as django_settings
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM_FLAGS = [
@@ -82,6 +83,14 @@ class Pages:
     def allow(self, pattern: str) -> None:
         """Accept complaints matching this, e.g. ``status of 422`` where bad input is the test."""
         self._allowed.append(pattern)
+
+    def sign_in(self, page: Page, user: Any) -> None:
+        """Let the page's context be signed in as ``user``, without the login page."""
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        session = client.cookies["sessionid"].value
+        cookie = {"name": "sessionid", "value": session, "url": f"{self._base_url}/"}
+        page.context.add_cookies([cookie])
 
     @property
     def complaints(self) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from core.models import CalendarYear
@@ -161,6 +162,13 @@ class World:
 def actor(user: User) -> Actor:
     """The acting user."""
     return Actor.for_user(user)
+
+
+def as_(user: User) -> Client:
+    """A browser without scripts in which ``user`` is signed in."""
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
 
 
 def draft_photo(user: User | None = None, **more: Any) -> Attachment:

@@ -192,14 +192,11 @@ TRANSITIONS: dict[str, Transition] = {line.action: line for line in _TABLE}
 # Rows the system writes without changing the state.
 SYSTEM_ROWS = {
     "report": pgettext_lazy("timeline", "Reported"),
-    "place": _("Place corrected"),
     "suggest": _("AI suggestion"),
     "route": _("Routing explained"),
     "warn": _("Deadline is near"),
     "overdue": _("Deadline missed"),
     "escalate": _("Climbed one step"),
-    "reopen": _("Opened again"),
-    "party_overdue": _("Called department is late"),
     "forget_contact": _("Reporter's contact erased by rule"),
 }
 

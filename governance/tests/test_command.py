@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from core.models import CalendarYear
 from incidents.factories import World, actor
-from incidents.models import Event, Incident, State
-from incidents.services import handling
+from incidents.models import CallBack, Event, Incident, State
+from incidents.services import handling, verification
 
 
 @pytest.fixture
@@ -184,6 +184,15 @@ def test_the_feed_of_a_town_is_its_own(client, world):
 
     assert "自己乡镇的事情" in told
     assert "别的乡镇的事情" not in told
+
+
+def test_a_case_opened_again_stands_out_in_the_feed(desk, world):
+    link = CallBack.objects.get(incident=world.called_back())
+    verification.rate(token=link.token, score="dissatisfied", solved=False)
+
+    first, *_rest = desk.get(reverse("command")).context["events"]
+
+    assert (str(first["what"]), first["level"]) == ("重新交办", "over")
 
 
 @pytest.mark.parametrize("after", ["", "-1", "x", "9" * 30])

@@ -35,25 +35,13 @@ from incidents.queries.queue import (
     waiting_counts,
 )
 from incidents.views.rows import list_rows
+from incidents.views.shown import level, opened_again
 from incidents.workflow import action_label
 
 CENTRE = (Role.COMMAND, Role.COUNTY_LEADER)
 # The list beside the map is short; the queue's own page is long.
 BOARD_ROWS = 30
 SLOWEST = 8
-
-_EVENT_LEVELS = {
-    "overdue": "over",
-    "escalate": "over",
-    "supervise": "over",
-    "reopen": "over",
-    "verify_fail": "over",
-    "party_dissent": "over",
-    "object": "warn",
-    "warn": "warn",
-    "verify_pass": "done",
-    "conclude": "done",
-}
 
 
 @roles(*CENTRE)
@@ -224,11 +212,11 @@ def _choices(scope: Scope, filters: QueueFilters) -> dict[str, Any]:
 def _events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str, Any]]:
     events = queries.recent_events(scope, newest=newest, after=after)
     for event in events:
-        event["what"] = action_label(event["action"])
+        action, before, after = event["action"], event["from_state"], event["to_state"]
+        again = opened_again(action, after)
+        event["what"] = _("Opened again") if again else action_label(action)
         event["who"] = event["actor_place"] or ActorKind(event["actor_kind"]).label
-        event["level"] = _EVENT_LEVELS.get(event["action"], "calm")
-        if event["to_state"] == State.CLOSED:
-            event["level"] = "done"
+        event["level"] = level(action, before, after) or "calm"
         event["url"] = reverse("incident", args=[event["code"]])
     return events
 

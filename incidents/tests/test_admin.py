@@ -5,7 +5,6 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from incidents.factories import World
 from incidents.models import (
     Article,
     Category,
@@ -19,11 +18,6 @@ from incidents.models import (
 from incidents.services.catalogue import load_catalogue
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

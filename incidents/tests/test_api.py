@@ -8,18 +8,13 @@ from django.core.management import call_command
 
 from grids.factories import person
 from grids.models import Role
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import FigureDelta, Incident, Source, State
 from incidents.services import handling
 from incidents.tests.test_files import picture
 
 pytestmark = pytest.mark.django_db
 REPORTS = "/api/v1/reports/"
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def send(client, body, **headers):

@@ -11,7 +11,7 @@ from core.models import AuditEntry, CalendarYear
 from core.working_calendar import WorkingCalendar
 from grids.factories import person
 from grids.models import Role
-from incidents.factories import World, actor, deadlines, draft_photo
+from incidents.factories import actor, as_, deadlines, draft_photo
 from incidents.models import (
     Extension,
     Incident,
@@ -25,17 +25,6 @@ from incidents.services.intake import Report, report
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
-
-
-@pytest.fixture
-def world():
-    return World()
-
-
-def as_(user):
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def url(incident, *parts):
@@ -397,10 +386,7 @@ def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world,
     RoutingRule.objects.create(position=1, name="交主管部门", owner_kind="category_owner")
     incident = world.report()
     page = page_zh(1440)
-    cookie = as_(world.command).cookies["sessionid"].value
-    page.context.add_cookies(
-        [{"name": "sessionid", "value": cookie, "url": page_zh._base_url + "/"}]
-    )
+    page_zh.sign_in(page, world.command)
     page.goto(url(incident))
     page.locator(".c-filter").first.fill("垃圾")
     page.locator(".c-preview", has_text="城管局").wait_for()
@@ -414,10 +400,7 @@ def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world,
 def test_words_already_taken_do_not_come_back_into_the_next_form(world, page_zh):
     incident = world.accepted()
     page = page_zh(1440)
-    cookie = as_(world.command).cookies["sessionid"].value
-    page.context.add_cookies(
-        [{"name": "sessionid", "value": cookie, "url": page_zh._base_url + "/"}]
-    )
+    page_zh.sign_in(page, world.command)
     page.goto(url(incident, "do", "remark"))
     page.get_by_label("备注").press_sequentially("已电话联系")
     page.locator(".c-send").click()

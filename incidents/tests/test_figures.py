@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.errors import GeshiError
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import Figure, FigureDelta, Incident, StageClock
 from incidents.queries import figures as read
 from incidents.services import clocks, dispatching, handling, verification
@@ -18,11 +18,6 @@ from incidents.services.step import lock
 from incidents.workflow import state_allows
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def today():

@@ -9,18 +9,13 @@ from PIL import Image
 
 from grids.factories import person
 from grids.models import Role
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.forms.actions import ACTION_FORMS
 from incidents.models import Attachment, Source
 from incidents.services import dispatching, handling, whistle
 from incidents.services.intake import Report, report
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def picture(name="IMG_0001.jpg", *, kind="JPEG", exif=None, size=(32, 24)):

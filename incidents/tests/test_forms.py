@@ -3,17 +3,12 @@
 import pytest
 from django.utils import timezone
 
-from incidents.factories import World, actor, category
+from incidents.factories import actor, category
 from incidents.forms.actions import ACTION_FORMS, LIKELY
 from incidents.models import Incident, State
 from incidents.workflow import TRANSITIONS, Right
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def form(name, incident, user, data=None, **more):

@@ -12,18 +12,13 @@ from core.errors import Conflict, Invalid, NotAllowed
 from core.services.timers import sweep
 from grids.factories import person
 from grids.models import Role
-from incidents.factories import World, actor, draft_photo
+from incidents.factories import actor, draft_photo
 from incidents.models import CallBack, Event, Incident, State, SupervisionNotice
 from incidents.services import dispatching, handling, verification
 from incidents.services.intake import Report, report
 from incidents.services.step import lock
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def fresh(incident):

@@ -5,16 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import CallBack, Incident, State
 from incidents.services import verification
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def link(incident):

@@ -4,16 +4,10 @@ import uuid
 
 import pytest
 
-from incidents.factories import World
 from incidents.models import Attachment, FoundBy, Incident, State
 from incidents.tests.test_files import picture
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def send(client, **more):

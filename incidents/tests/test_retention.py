@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core.models import AuditEntry
 from core.services import timers
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import CallBack, Event, Incident, ReporterContact, RetentionRule, State
 from incidents.services import dispatching, verification
 from incidents.services.catalogue import load_catalogue
@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 
 PHONE, NAME, DAYS = "19900001234", "周小禾", 90
 CONTACT = {"name": NAME, "phone": PHONE}
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

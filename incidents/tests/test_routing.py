@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from grids.factories import DepartmentFactory
-from incidents.factories import World, category
+from incidents.factories import category
 from incidents.models import Event, Incident, OwnerKind, RoutingRule, Tier
 from incidents.services import dispatching
 from incidents.services.routing import decide, mismatch, move_rule
@@ -15,11 +15,6 @@ from incidents.workflow import AI
 pytestmark = pytest.mark.django_db
 # A Sunday at 23:30 in the county.
 NIGHT = datetime(2026, 11, 22, 23, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture

@@ -5,17 +5,12 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import Article, CallBack, Incident, State
 from incidents.services import answering, dispatching, handling
 from incidents.workflow import AI
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def page(client, incident):

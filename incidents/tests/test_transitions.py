@@ -6,7 +6,7 @@ from core.errors import Conflict, NotAllowed
 from grids.factories import DepartmentFactory, person
 from grids.models import Role
 from incidents import workflow
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import ENDED, Incident, State
 from incidents.services.step import step
 from incidents.workflow import AI, RESIDENT, SYSTEM, TRANSITIONS
@@ -70,11 +70,6 @@ PEOPLE = (
     "command", "leader", "town_admin", "office", "worker", "chief", "city_handler",
     "water_handler", "resident", "system", "ai", "other_town_admin", "other_handler", "nobody",
 )  # fmt: skip
-
-
-@pytest.fixture
-def world(db):
-    return World()
 
 
 @pytest.fixture

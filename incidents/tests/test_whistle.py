@@ -5,16 +5,11 @@ import pytest
 from core.errors import Conflict, Invalid, NotAllowed
 from grids.factories import DepartmentFactory, person
 from grids.models import Role
-from incidents.factories import World, actor
+from incidents.factories import actor
 from incidents.models import CallBack, Incident, PartyState, StageClock, State
 from incidents.services import contact, verification, whistle
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 def take(world, incident, department, user, *steps):

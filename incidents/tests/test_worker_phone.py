@@ -1,18 +1,11 @@
 """The worker's phone in a real browser: no signal, a second press, a position refused."""
 
 import pytest
-from django.test import Client
 
-from incidents.factories import World
 from incidents.models import Incident
 from incidents.tests.test_files import picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def world():
-    return World()
 
 
 @pytest.fixture
@@ -22,12 +15,7 @@ def phone(page_zh, world):
     def open_it(before="", **options):
         page = page_zh(390, **options)
         page.add_init_script(before)
-        client = Client()
-        client.force_login(world.worker, backend="django.contrib.auth.backends.ModelBackend")
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies(
-            [{"name": "sessionid", "value": session, "url": page_zh._base_url + "/"}]
-        )
+        page_zh.sign_in(page, world.worker)
         page.goto("/worker/report/")
         return page
 

@@ -35,7 +35,6 @@ _LEVELS = {
     "supervise": "over",
     "verify_fail": "over",
     "party_dissent": "over",
-    "party_overdue": "over",
     "exit_emergency": "over",
     "warn": "warn",
     "object": "warn",
@@ -44,6 +43,19 @@ _LEVELS = {
     "conclude": "done",
     "answer_kept": "done",
 }
+
+
+def opened_again(action: str, after: str) -> bool:
+    """Return whether a row is a rating that opened its case again."""
+    return action in {"rate", "record_callback"} and after != State.CLOSED
+
+
+def level(action: str, before: str, after: str) -> str:
+    """Return how a row of a timeline looks: "", warn, over or done."""
+    if opened_again(action, after):
+        return "over"
+    closed = after == State.CLOSED and before != after
+    return "done" if closed else _LEVELS.get(action, "")
 
 
 def place(incident: Incident) -> str:
@@ -85,7 +97,7 @@ def _event(event: Event, incident: Incident) -> dict[str, Any]:
         "machine": event.actor_kind in {ActorKind.SYSTEM, ActorKind.AI},
         "state": event.to_state if moved else "",
         "label": event.get_to_state_display() if moved else "",
-        "level": "done" if moved and event.to_state == State.CLOSED else _LEVELS.get(event.action),
+        "level": level(event.action, event.from_state, event.to_state),
         "note": event.note,
         "data": facts(event, incident),
         "explanation": [_rule(row) for row in event.data.get("explanation") or []],
