@@ -25,7 +25,6 @@ VENDOR_FILES: dict[str, tuple[str, list[str]]] = {
             "fonts/tabler-icons.ttf",
         ],
     ),
-    "vendor/echarts": ("echarts/dist", ["echarts.min.js"]),
 }
 
 

@@ -24,7 +24,7 @@ PASSWORD = os.environ.get("GESHI_DEMO_PASSWORD", "geshi-demo-2026")
 LARGEST = 250_000
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-# Maps and charts draw themselves after the last answer came.
+# Maps draw themselves after the last answer came.
 SETTLE_MS = 1500
 
 FLAGS = [
