@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from core.ratelimit import client_ip
 from core.services import audit
 from grids.forms import PostingForm
 from grids.models import Area, AreaCode, Department, Posting, User
@@ -45,7 +46,7 @@ def _record(request: HttpRequest, action: str, obj: Model, message: Any) -> None
         subject_type=str(obj._meta.model_name)[:20],
         subject_id=obj.pk,
         data={"message": message},
-        ip=request.META.get("REMOTE_ADDR"),
+        ip=client_ip(request),
     )
 
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from core import prepared
 from core.rows import Table, read
 from grids.models import SHAPES, Area, Department, Level, Posting, Role, User
+from grids.models.posting import KEEPERS
 
 # A point further than this from every grid is outside the county, in metres.
 NEAREST_GRID_LIMIT = 3000
@@ -39,8 +40,6 @@ _POSTINGS = f"""
 """  # noqa: S608  only names of columns
 
 COUNTY_WIDE_ROLES = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
-# Roles that look after the system and see no incident.
-KEEPERS = frozenset({Role.SYSTEM_ADMIN, Role.AUDIT_ADMIN, Role.SECURITY_ADMIN})
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,8 @@ class Scope:
 
     @cached_property
     def departments(self) -> tuple[Department, ...]:
-        """Departments the person handles cases for."""
-        return tuple({p.department for p in self.postings if p.department})
+        """Departments the person handles cases for, each once."""
+        return tuple(dict.fromkeys(p.department for p in self.postings if p.department))
 
     @cached_property
     def department_ids(self) -> frozenset[int]:

@@ -1,5 +1,6 @@
 """The tree of areas, read a step at a time."""
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, viewsets
@@ -36,7 +37,9 @@ class AreaViewSet(viewsets.ViewSet):
         parent = request.query_params.get("parent", "")
         rows = Area.objects.open().filter(level=Level.COUNTY)
         if parent:
-            above = get_object_or_404(Area.objects.defer(*SHAPES), code=parent[:17])
+            if not (parent.isascii() and parent.isdigit()):
+                raise Http404
+            above = get_object_or_404(Area.objects.defer(*SHAPES), code=parent)
             rows = Area.objects.open().filter(path__startswith=above.path, depth=above.depth + 1)
         return Response(AreaRow(rows.defer(*SHAPES), many=True).data)
 

@@ -31,6 +31,11 @@ class Role(models.TextChoices):
     SECURITY_ADMIN = "security_admin", _("Security administrator")
 
 
+# Roles that look after the system and see no incident: three people, never one in two of them
+# (the separation of duties of GB/T 22239, level two and up).
+KEEPERS = frozenset({Role.SYSTEM_ADMIN, Role.AUDIT_ADMIN, Role.SECURITY_ADMIN})
+
+
 class WorkerKind(models.TextChoices):
     """Kinds of grid worker."""
 
@@ -122,6 +127,18 @@ class Posting(models.Model):
             models.CheckConstraint(
                 name="posting_worker_kind_only_on_workers",
                 condition=Q(role="grid_worker") | Q(worker_kind=""),
+            ),
+            ExclusionConstraint(
+                name="posting_administrators_are_three_people",
+                expressions=[
+                    ("user", RangeOperators.EQUAL),
+                    ("role", RangeOperators.NOT_EQUAL),
+                    (DateRange("valid_from", "valid_to"), RangeOperators.OVERLAPS),
+                ],
+                condition=Q(role__in=sorted(KEEPERS)),
+                violation_error_message=_(
+                    "System, audit and security administrator must be different people."
+                ),
             ),
             ExclusionConstraint(
                 name="posting_once_per_person_role_and_place",

@@ -6,7 +6,6 @@ What must not live here: what a posting opens (queries.Scope).
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,15 +13,13 @@ from core.errors import Invalid
 from core.services import audit
 from grids.models import Posting, Role, User
 from grids.models.posting import ROLE_LEVELS
-from grids.queries import KEEPERS, the_county
+from grids.queries import the_county
 
 
 def check_posting(posting: Posting, *, actor: User | None) -> None:
     """Refuse a posting that the roster cannot hold; raises Invalid.
 
-    Each role has its level of area. Nobody posts themselves. The three administrators are
-    three people: none may hold another's post at the same time (the separation of duties of
-    GB/T 22239, level two and up).
+    Each role has its level of area. Nobody posts themselves. The rest is the table's own rules.
     """
     if actor and posting.user_id == actor.pk:
         raise Invalid(_("Nobody may give a post to themselves."), field="user")
@@ -33,16 +30,6 @@ def check_posting(posting: Posting, *, actor: User | None) -> None:
             field="area",
             role=posting.get_role_display(),
             area=posting.area.name,
-        )
-    if posting.role not in KEEPERS:
-        return
-    others = Posting.objects.filter(user=posting.user_id, role__in=KEEPERS - {posting.role})
-    others = others.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=posting.valid_from))
-    if posting.valid_to:
-        others = others.filter(valid_from__lt=posting.valid_to)
-    if others.exists():
-        raise Invalid(
-            _("System, audit and security administrator must be different people."), field="role"
         )
 
 

@@ -1,11 +1,14 @@
 """Who opens what in the administration site."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from core.models import AuditEntry
-from grids.factories import UserFactory, person
+from grids.factories import UserFactory, person, post
 from grids.management.commands import create_admin
 from grids.models import Posting, Role, User
 
@@ -143,6 +146,41 @@ def test_the_three_administrators_are_three_people(administrator, county):
     response = post_in_admin(administrator, auditor, Role.SECURITY_ADMIN, area=county.county.pk)
     assert "必须由不同的人担任" in response.content.decode()
     assert auditor.postings.count() == 1
+
+
+def test_an_administrator_s_post_is_corrected_in_place(administrator, county):
+    auditor = person(Role.AUDIT_ADMIN, county.county)
+    posting = auditor.postings.get()
+    data = {
+        "user": auditor.pk,
+        "role": Role.SECURITY_ADMIN,
+        "area": county.county.pk,
+        "valid_from": posting.valid_from.isoformat(),
+    }
+    url = f"/admin/grids/posting/{posting.pk}/change/"
+    assert administrator.post(url, data).status_code == 302
+    assert auditor.postings.get().role == Role.SECURITY_ADMIN
+
+
+def test_two_administrators_in_one_are_refused_by_the_database_too(county):
+    auditor = person(Role.AUDIT_ADMIN, county.county)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        post(auditor, Role.SECURITY_ADMIN, county.county)
+    other_place = UserFactory()
+    for role in (Role.GRID_WORKER, Role.GRID_CHIEF):
+        post(other_place, role, county.grids[0])
+    later = auditor.postings.get().valid_from + timedelta(days=30)
+    auditor.postings.update(valid_to=later)
+    post(auditor, Role.SECURITY_ADMIN, county.county, valid_from=later)
+
+
+def test_the_audit_names_the_address_behind_our_own_proxy(administrator, county, settings):
+    settings.TRUSTED_PROXIES = 1
+    headers = {"X-Forwarded-For": "198.51.100.7"}
+    data = {"user": UserFactory().pk, "role": Role.TOWN_ADMIN, "valid_from": "2026-01-01"}
+    data["area"] = county.towns[0].pk
+    assert administrator.post("/admin/grids/posting/add/", data, headers=headers).status_code == 302
+    assert AuditEntry.objects.get(action="admin_added").ip == "198.51.100.7"
 
 
 def answer(monkeypatch, *passwords: str) -> None:

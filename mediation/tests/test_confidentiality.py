@@ -85,6 +85,11 @@ def test_outside_the_scope_there_is_nothing_whatever_number_is_tried(client, cou
         assert answer.status_code == 404
 
 
+@pytest.mark.parametrize("number", ["%00", "MJ-2026-000001%00", "MJ 2026", "1"])
+def test_a_number_that_is_none_is_not_found(client, worker, number):
+    assert looks(client, worker, f"/mediation/{number}/").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("role", "place"), [(Role.UNIT_HEAD, "unit"), (Role.SYSTEM_ADMIN, "county")]
 )
