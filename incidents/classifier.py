@@ -203,15 +203,22 @@ def _restore(head: dict[str, Any], archive: Any) -> Trained:
 
 
 def train(
-    texts: list[str], labels: list[str], *, seed: int = 0, k: int = 3, hints: Hints | None = None
+    texts: list[str],
+    labels: list[str],
+    *,
+    seed: int = 0,
+    k: int = 3,
+    hints: Hints | None = None,
+    report: Report | None = None,
 ) -> Trained:
     """Learn from labelled texts. ValueError with fewer than two labels.
 
     The same texts, labels and seed give the same model. k is the number of folds the
     confidence is fitted on. hints (label → the catalogue's keywords) are learnt like texts of
-    their own and never tested on; they help while a county has few examples.
+    their own and never tested on; they help while a county has few examples. report is what
+    `cross_validate` told of the same texts, when it was asked already.
     """
-    report = cross_validate(texts, labels, k=k, seed=seed, hints=hints)
+    report = report or cross_validate(texts, labels, k=k, seed=seed, hints=hints)
     hint_texts, hint_labels = _flatten(hints)
     vectoriser, weights, intercepts, classes = _fit(
         texts + hint_texts, np.array(labels + hint_labels), seed

@@ -6,7 +6,9 @@ What must not: anything a deployment would not also run by hand (see docs/deploy
 
 import hashlib
 import os
+import signal
 import sys
+from multiprocessing import Process
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,7 +21,7 @@ import psycopg  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.staticfiles import finders  # noqa: E402
-from django.core.management import CommandError, call_command, get_commands  # noqa: E402
+from django.core.management import CommandError, call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.db.migrations.executor import MigrationExecutor  # noqa: E402
 
@@ -52,6 +54,8 @@ def migrate() -> None:
 
 def collect_static() -> None:
     """Collect when a file came, went or changed since the last time."""
+    # Who interrupts wants no traceback of this process beside the other's.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     known = hashlib.sha256(str(ROOT).encode())
     for finder in finders.get_finders():
         for name, storage in finder.list(["CVS", ".*", "*~"]):
@@ -68,9 +72,7 @@ def collect_static() -> None:
 
 def load_demo(mark: Path) -> None:
     """Fill an empty database with the invented county."""
-    if not settings.DEMO or "demo_county" not in get_commands():
-        return
-    if apps.get_model("grids", "Area").objects.exists():
+    if not settings.DEMO or apps.get_model("grids", "Area").objects.exists():
         return
     print("  … the demonstration county; this is done once", flush=True)
     mark.touch()
@@ -82,15 +84,23 @@ def main() -> None:
     mark = Path(settings.VAR_DIR) / "demo-unfinished"
     start_over_if_half_loaded(mark)
     django.setup()
+    # In a process of its own, begun before this one has connections to the database.
+    static = Process(target=collect_static, daemon=True)
+    static.start()
     migrate()
-    collect_static()
     try:
         load_demo(mark)
     except CommandError as error:
         sys.exit(f"The demonstration county could not be loaded: {error}")
+    static.join()
+    if static.exitcode:
+        sys.exit("The static files could not be collected; the reason stands above.")
     if settings.DEMO:
         call_command("demo_accounts")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -51,6 +51,10 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
+def processes_starting(text: str) -> list[str]:
+    return [line for line in processes_naming(text) if line.startswith(text)]
+
+
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen, output: Path) -> None:
     deadline = time.monotonic() + 120
     while not condition():
@@ -69,9 +73,55 @@ def answers(address: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["script/setup", "script/server", "script/test", ".ci/run"])
+@pytest.mark.parametrize(
+    "name",
+    ["script/_lib.sh", "script/setup", "script/server", "script/services", "script/test"]
+    + ["script/bench", "script/pictures", ".ci/run"],
+)
 def test_script_is_correct_shell(name):
     subprocess.run(["sh", "-n", ROOT / name], check=True)
+
+
+def shell(home: Path, lines: str) -> list:
+    """A command that runs shell lines on the scripts' common ground, with its logs in home."""
+    return ["sh", "-euc", f"ROOT='{home}'; . '{SCRIPT}/_lib.sh'\n{lines}"]
+
+
+def test_steps_side_by_side_all_finish_and_the_failed_one_says_why(tmp_path):
+    lines = """
+        fails() { step "Failing" "$LOGS/1.log" sh -c 'echo why; exit 3' || die "it failed"; }
+        works() { step "Working" "$LOGS/2.log" true; }
+        together fails works || die "not everything worked"
+        echo never said
+    """
+    done = subprocess.run(shell(tmp_path, lines), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "✗ Failing" in done.stdout
+    assert "| why" in done.stdout
+    assert "✓ Working" in done.stdout
+    assert "it failed" in done.stderr
+    assert "not everything worked" in done.stderr
+    assert "never said" not in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_steps_with_all_they_started(tmp_path, number):
+    lines = f"""
+        trap 'echo tidied up' EXIT
+        both='tail -f "$0" & tail -f "$0"'
+        long() {{ step "Long" "$LOGS/long.log" sh -c "$both" '{tmp_path}/x'; }}
+        together long
+    """
+    (tmp_path / "x").touch()
+    output = tmp_path / "output"
+    with output.open("wb") as stream:
+        script = subprocess.Popen(shell(tmp_path, lines), stdout=stream, stderr=stream)
+    running = f"tail -f {tmp_path}/x"
+    wait_for(lambda: len(processes_starting(running)) == 2, script, output)
+    script.send_signal(number)
+    assert script.wait(30) == 128 + number
+    assert processes_starting(running) == []
+    assert "tidied up" in output.read_text()
 
 
 def test_ci_runs_the_tests_and_nothing_else():

@@ -20,7 +20,6 @@ from incidents.models import Category, Incident, TriageExample, TriageModel
 from incidents.services.knowledge import activate_model
 
 HEADER = ["text", "category"]
-# Folds and seed are those classifier.train measures itself with, so the threshold fits it.
 FOLDS = 3
 LATEST_CASES = 20_000
 LINES_NAMED = 20
@@ -45,7 +44,7 @@ def train(
         raise Invalid(_("Training needs examples of at least two categories."))
     hints = catalogue_words()
     report = classifier.cross_validate(texts, labels, FOLDS, hints=hints)
-    trained = classifier.train(texts, labels, k=FOLDS, hints=hints)
+    trained = classifier.train(texts, labels, hints=hints, report=report)
     newest = TriageModel.objects.select_for_update().order_by("-version").first()
     active = TriageModel.objects.filter(active=True).first()
     model = TriageModel.objects.create(
