@@ -91,14 +91,14 @@ def _figures() -> int:
 def _write_stories(
     told: Iterable[tuple[Story, ReporterContact | None]], progress: Callable[[int], object]
 ) -> None:
-    told = iter(told)
+    told, events = iter(told), []
     while batch := list(islice(told, BATCH)):
         lives = [story for story, _contact in batch]
         Incident.objects.bulk_create([story.incident for story in lives])
         ReporterContact.objects.bulk_create(
             [contact for _story, contact in batch if contact is not None]
         )
-        Event.objects.bulk_create(_all(lives, "events"), batch_size=2000)
+        events += _all(lives, "events")
         Whistle.objects.bulk_create(_all(lives, "whistles"))
         WhistleParty.objects.bulk_create(_all(lives, "parties"))
         StageClock.objects.bulk_create(_all(lives, "clocks"), batch_size=2000)
@@ -108,6 +108,9 @@ def _write_stories(
         Suggestion.objects.bulk_create(_all(lives, "suggestions"))
         set_timers(spec for story in lives for spec in story.timers())
         progress(len(batch))
+    # Numbered as they happened: the live feed reads them in that order.
+    events.sort(key=lambda event: (event.at, event.incident.pk, event.seq))
+    Event.objects.bulk_create(events, batch_size=2000)
 
 
 def _all(lives: list[Story], name: str) -> list:

@@ -81,3 +81,8 @@ def test_a_database_in_use_is_left_alone(county):
 def test_the_command_refuses_a_database_in_use_in_plain_words(county):
     with pytest.raises(Exception, match="already holds areas"):
         call_command("demo_county")
+
+
+def test_the_feed_of_the_county_is_in_order_of_time(county):
+    told = list(Event.objects.order_by("pk").values_list("at", flat=True))
+    assert told == sorted(told)
