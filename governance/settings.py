@@ -151,7 +151,7 @@ else:
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{SOCKETS / 'redis.sock'}?db=0"
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "core.cache.RedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "geshi",
     }

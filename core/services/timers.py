@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from core import prepared
 from core.models import Timer
 
 Handler = Callable[[list[Timer], datetime], Iterable[Timer] | None]
@@ -69,22 +70,32 @@ def on(kind: str) -> Callable[[Handler], Handler]:
     return decorate
 
 
+_SET = """
+    INSERT INTO core_timer (subject_type, subject_id, kind, stage, cycle, due_at,
+        failures, last_error, created_at)
+    SELECT *, 0, '', now()
+      FROM unnest(%(subject_type)s::text[], %(subject_id)s::bigint[], %(kind)s::text[],
+                  %(stage)s::text[], %(cycle)s::int[], %(due_at)s::timestamptz[])
+        ON CONFLICT DO NOTHING
+"""
+
+
 def set_timers(specs: Iterable[TimerSpec]) -> None:
     """Write the timers in the caller's transaction; those that exist already stay as they are."""
-    Timer.objects.bulk_create(
-        [
-            Timer(
-                subject_type=spec.subject_type,
-                subject_id=spec.subject_id,
-                kind=spec.kind,
-                stage=spec.stage,
-                cycle=spec.cycle,
-                due_at=spec.due_at,
-            )
-            for spec in specs
-        ],
-        ignore_conflicts=True,
-    )
+    rows = list(specs)
+    if not rows:
+        return
+    names = ("subject_type", "subject_id", "kind", "stage", "cycle", "due_at")
+    with prepared.cursor() as cursor:
+        cursor.execute(_SET, {name: [getattr(row, name) for row in rows] for name in names})
+
+
+_CANCEL = """
+    DELETE FROM core_timer
+     WHERE subject_type = %(type)s AND subject_id = ANY(%(ids)s::bigint[]) AND fired_at IS NULL
+       AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s::text[]))
+       AND (%(stages)s::text[] IS NULL OR stage = ANY(%(stages)s::text[]))
+"""
 
 
 def cancel_timers(
@@ -99,14 +110,12 @@ def cancel_timers(
     A timer a sweep is firing right now is waited for, and is gone or fired afterwards.
     """
     ids = [subject_id] if isinstance(subject_id, int) else list(subject_id)
-    timers = Timer.objects.filter(
-        subject_type=subject_type, subject_id__in=ids, fired_at__isnull=True
-    )
-    if kinds is not None:
-        timers = timers.filter(kind__in=kinds)
-    if stages is not None:
-        timers = timers.filter(stage__in=stages)
-    return timers.delete()[0]
+    named = [None if names is None else list(names) for names in (kinds, stages)]
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            _CANCEL, {"type": subject_type, "ids": ids, "kinds": named[0], "stages": named[1]}
+        )
+        return cursor.rowcount
 
 
 def sweep(

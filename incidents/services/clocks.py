@@ -10,8 +10,10 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core import prepared
 from core.errors import Invalid
 from core.models import Timer
+from core.rows import Table, read
 from core.services.timers import TimerSpec, cancel_timers, set_timers
 from core.working_calendar import Unit, WorkingCalendar, seconds_of
 from incidents.models import (
@@ -76,21 +78,23 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
     _set_timers(calendar, case.incident, rows, case.now)
 
 
+_DEADLINE = (Table(Deadline, "d"), Table(DeadlineVersion, "v"))
+_DEADLINES = f"""
+    SELECT {", ".join(table.columns for table in _DEADLINE)}
+      FROM incidents_deadline d JOIN incidents_deadlineversion v ON v.id = d.version_id
+     WHERE v.id = %s OR (v.category_id IS NULL AND v.valid_from <= %s)
+     ORDER BY v.version DESC, d.id
+"""  # noqa: S608  only names of columns
+
+
 def deadlines_of(incident: Incident) -> list[Deadline]:
     """Return the case's deadlines; the county default fills stages they leave open (1 query)."""
-    rows = (
-        Deadline.objects.filter(
-            Q(version_id=incident.deadline_version_id)
-            | Q(version__category__isnull=True, version__valid_from__lte=timezone.localdate())
-        )
-        .select_related("version")
-        .order_by("-version__version", "id")
-    )
-    own = [row for row in rows if row.version_id == incident.deadline_version_id]
+    rows = read(_DEADLINES, [incident.deadline_version_id, timezone.localdate()], *_DEADLINE)
+    own = [row for row, _version in rows if row.version_id == incident.deadline_version_id]
     given = {row.stage for row in own}
     newest: dict[tuple[str, str], Deadline] = {}
-    for row in rows:
-        if row.version.category_id is None and row.stage not in given:
+    for row, version in rows:
+        if version.category_id is None and row.stage not in given:
             newest.setdefault((row.stage, row.name), row)
     return own + list(newest.values())
 
@@ -112,8 +116,7 @@ def finish(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
         kept = f"{clock.stage}:{'late' if clock.breached_at else 'in_time'}"
         case.count(kept)
         case.facts.setdefault("clocks", []).append(kept)
-    StageClock.objects.filter(pk__in=[c.pk for c in done]).update(finished_at=case.now)
-    _cancel(done)
+    _end(done, case.now)
 
 
 def drop(case: Step, *stages: str) -> None:
@@ -123,8 +126,17 @@ def drop(case: Step, *stages: str) -> None:
         return
     for clock in gone:
         clock.finished_at = case.now
-    StageClock.objects.filter(pk__in=[c.pk for c in gone]).update(finished_at=case.now)
-    _cancel(gone)
+    _end(gone, case.now)
+
+
+def _end(clocks: list[StageClock], now: datetime) -> None:
+    with prepared.cursor() as cursor:
+        ids = [clock.pk for clock in clocks]
+        cursor.execute(
+            "UPDATE incidents_stageclock SET finished_at = %s WHERE id = ANY(%s::bigint[])",
+            [now, ids],
+        )
+    _cancel(clocks)
 
 
 def pause(case: Step) -> None:

@@ -36,6 +36,13 @@ from incidents.models import (
 from incidents.models.figures import GAUGE_DAY
 from incidents.workflow import TRANSITIONS, Actor, refusal, state_allows
 
+_CLOCK = Table(StageClock, "c")
+_CLOCKS = f"""
+    SELECT {_CLOCK.columns} FROM incidents_stageclock c
+     WHERE c.incident_id = %s AND c.finished_at IS NULL
+     ORDER BY c.id
+"""  # noqa: S608  only names of columns
+
 
 @dataclass
 class Step:
@@ -69,9 +76,7 @@ class Step:
     def clocks(self) -> list[StageClock]:
         """Unfinished clocks of the case (1 query, once)."""
         if self._clocks is None:
-            self._clocks = list(
-                StageClock.objects.filter(incident=self.incident, finished_at__isnull=True)
-            )
+            self._clocks = [clock for (clock,) in read(_CLOCKS, [self.incident.pk], _CLOCK)]
         return self._clocks
 
     def tell(
