@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import Http404, QueryDict
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
-from rest_framework import serializers, viewsets
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,125 +21,17 @@ from core.ratelimit import client_ip
 from grids.access import HasRole
 from grids.models import Role
 from grids.queries import KEEPERS
+from incidents.api import shapes
+from incidents.api.shapes import IncidentDetail, IncidentPage
 from incidents.forms.actions import ACTION_FORMS
-from incidents.models import NO_DUE, Event, Incident, Source, StageClock, State, Tier
-from incidents.queries import running_clocks, timeline, visible_incident
+from incidents.models import Incident, Source, State, Tier
+from incidents.queries import running_clocks, told, visible_incident
 from incidents.queries.listing import give_names
 from incidents.queries.queue import ORDERS, WAITING, queue_page, read_filters
-from incidents.workflow import Actor, action_label, available, refusal, state_allows
+from incidents.workflow import Actor, available, refusal, state_allows
 
 STAFF = frozenset(Role.values) - KEEPERS
 CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
-
-
-# A field named like an attribute of Field is no clash: the serializer's metaclass takes it away.
-class IncidentRow(serializers.Serializer):
-    """A case as the queue shows it."""
-
-    tracking_code = serializers.CharField()
-    summary = serializers.SerializerMethodField()
-    state = serializers.ChoiceField(choices=State.choices)
-    state_label = serializers.CharField(source="get_state_display")
-    urgency = serializers.IntegerField()
-    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
-    tier = serializers.ChoiceField(choices=Tier.choices, allow_blank=True)
-    round = serializers.IntegerField()
-    place = serializers.CharField()
-    category = serializers.CharField(source="category_label")
-    owner = serializers.CharField(source="owner_label")
-    reported_at = serializers.DateTimeField()
-    due_at = serializers.SerializerMethodField()
-    overdue_at = serializers.DateTimeField(allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
-
-    def get_summary(self, incident: Incident) -> str:
-        """The beginning of the text."""
-        return getattr(incident, "head", "") or incident.summary
-
-    @extend_schema_field(OpenApiTypes.DATETIME)
-    def get_due_at(self, incident: Incident) -> Any:
-        """The nearest running deadline, or null."""
-        return None if incident.due_at == NO_DUE else incident.due_at
-
-
-class IncidentPage(serializers.Serializer):
-    """A page of the queue, with the cursors of its neighbours."""
-
-    results = IncidentRow(many=True)
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
-
-
-class EventRow(serializers.ModelSerializer):
-    """One row of the timeline."""
-
-    label = serializers.SerializerMethodField()  # type: ignore[assignment]
-    actor = serializers.SerializerMethodField()
-    photos = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Event
-        fields = [
-            "seq", "at", "action", "label", "actor_kind", "actor", "actor_place", "from_state",
-            "to_state", "note", "data", "public", "photos",
-        ]  # fmt: skip
-
-    def get_label(self, event: Event) -> str:
-        """The step in words."""
-        return str(action_label(event.action))
-
-    def get_actor(self, event: Event) -> str:
-        """Who took the step, if a person did."""
-        return str(event.actor or "")
-
-    def get_photos(self, event: Event) -> list[str]:
-        """Addresses of the photos."""
-        return [reverse("file", args=[photo.pk]) for photo in event.photos.all()]
-
-
-class ClockRow(serializers.ModelSerializer):
-    """One deadline that runs or is paused."""
-
-    department = serializers.SerializerMethodField()
-
-    class Meta:
-        model = StageClock
-        fields = [
-            "stage", "name", "department", "amount", "unit", "started_at", "due_at", "breached_at",
-        ]  # fmt: skip
-
-    def get_department(self, clock: StageClock) -> str:
-        """The called department whose clock it is, if it is a whistle's."""
-        return clock.party.department.label if clock.party else ""
-
-
-class ActionRow(serializers.Serializer):
-    """A step the person may take now."""
-
-    action = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]
-
-
-class IncidentDetail(IncidentRow):
-    """A case with its timeline, clocks and the steps open to whoever asks."""
-
-    version = serializers.IntegerField(help_text="Send it as `seen` with a step.")
-    text = serializers.CharField()
-    address = serializers.CharField()
-    lat = serializers.SerializerMethodField()
-    lon = serializers.SerializerMethodField()
-    found_by = serializers.CharField()
-    timeline = EventRow(many=True)
-    clocks = ClockRow(many=True, source="clocks_shown")
-    actions = ActionRow(many=True)
-
-    def get_lat(self, incident: Incident) -> float | None:
-        """Latitude in WGS-84 degrees."""
-        return incident.location.y if incident.location else None
-
-    def get_lon(self, incident: Incident) -> float | None:
-        """Longitude in WGS-84 degrees."""
-        return incident.location.x if incident.location else None
 
 
 class IncidentViewSet(viewsets.ViewSet):
@@ -185,8 +76,8 @@ class IncidentViewSet(viewsets.ViewSet):
             cursor=cursor,
         )
         give_names(page.items)
-        body = {"results": page.items, "next": page.next, "previous": page.previous}
-        return Response(IncidentPage(body).data)
+        rows = [shapes.row(incident) for incident in page.items]
+        return Response({"results": rows, "next": page.next, "previous": page.previous})
 
     @extend_schema(parameters=[CODE], responses=IncidentDetail)
     def retrieve(self, request: Request, tracking_code: str) -> Response:
@@ -260,8 +151,9 @@ def _as_typed(body: Any) -> QueryDict:
 
 def _detail(incident: Incident, actor: Actor) -> dict[str, Any]:
     give_names([incident])
-    incident.timeline = timeline(incident)
-    incident.clocks_shown = running_clocks(incident)
-    steps = [line for line in available(actor, incident) if line.action in ACTION_FORMS]
-    incident.actions = [{"action": line.action, "label": str(line.label)} for line in steps]
-    return IncidentDetail(incident).data
+    return shapes.detail(
+        incident,
+        events=told(incident),
+        clocks=running_clocks(incident),
+        steps=[line for line in available(actor, incident) if line.action in ACTION_FORMS],
+    )

@@ -8,6 +8,7 @@ from incidents.queries.case import (
     open_party_ids,
     running_clocks,
     timeline,
+    told,
     unread_count,
     visible_incident,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "open_party_ids",
     "running_clocks",
     "timeline",
+    "told",
     "unread_count",
     "visible_incident",
 ]

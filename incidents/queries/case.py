@@ -2,11 +2,13 @@
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
+from core import prepared
 from core.rows import Table, read
 from grids.models import SHAPES, Area, Department, User
 from grids.queries import Scope
@@ -139,13 +141,53 @@ def visible_incident(user: User, scope: Scope, tracking_code: str) -> Incident:
     return incident
 
 
+_CLOCK = (Table(StageClock, "c"), Table(WhistleParty, "p"), Table(Department, "d"))
+_RUNNING = f"""
+    SELECT {", ".join(table.columns for table in _CLOCK)}
+      FROM incidents_stageclock c
+      LEFT JOIN incidents_whistleparty p ON p.id = c.party_id
+      LEFT JOIN grids_department d ON d.id = p.department_id
+     WHERE c.incident_id = %s AND c.finished_at IS NULL
+     ORDER BY c.due_at NULLS LAST, c.id
+"""  # noqa: S608  only names of columns
+
+
 def running_clocks(incident: Incident) -> list[StageClock]:
     """Return the unfinished clocks of a case, most urgent first (1 query)."""
-    return list(
-        StageClock.objects.filter(incident=incident, finished_at__isnull=True)
-        .select_related("party__department")
-        .order_by(F("due_at").asc(nulls_last=True))
-    )
+    clocks = []
+    for clock, party, department in read(_RUNNING, [incident.pk], *_CLOCK):
+        clock.party = party
+        if party is not None:
+            party.department = department
+        clocks.append(clock)
+    return clocks
+
+
+_EVENT = (Table(Event, "e"), Table(User, "u", without=_PRIVATE))
+_EVENTS = f"""
+    SELECT {", ".join(table.columns for table in _EVENT)}
+      FROM incidents_event e LEFT JOIN grids_user u ON u.id = e.actor_id
+     WHERE e.incident_id = %s
+     ORDER BY e.seq
+"""  # noqa: S608  only names of columns
+_PHOTO_IDS = """
+    SELECT event_id, id FROM incidents_attachment
+     WHERE incident_id = %s AND event_id IS NOT NULL ORDER BY created_at, id
+"""
+
+
+def told(incident: Incident) -> list[tuple[Event, list[UUID]]]:
+    """Return the timeline, oldest first: rows with their actor, and ids of photos (2 queries)."""
+    photos: dict[int, list[UUID]] = {}
+    with prepared.cursor() as cursor:
+        cursor.execute(_PHOTO_IDS, [incident.pk])
+        for event_id, photo_id in cursor.fetchall():
+            photos.setdefault(event_id, []).append(photo_id)
+    rows = []
+    for event, actor in read(_EVENTS, [incident.pk], *_EVENT):
+        event.actor = actor
+        rows.append((event, photos.get(event.pk, [])))
+    return rows
 
 
 def timeline(incident: Incident, *, public: bool = False) -> QuerySet[Event]:

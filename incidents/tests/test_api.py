@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from grids.factories import person
 from grids.models import Role
+from incidents.api import shapes
 from incidents.factories import actor
 from incidents.models import FigureDelta, Incident, Source, State
 from incidents.services import handling
@@ -217,6 +218,32 @@ def test_one_case_is_shown_whole_but_for_its_reporter(client, world):
     assert "triage" in [row["action"] for row in shown["actions"]]
     assert "19900001234" not in answer.content.decode()
     assert "李小明" not in answer.content.decode()
+
+
+def test_answers_have_the_fields_the_schema_tells(client, world):
+    incident = world.whistled()
+    handler = signed_in(client, world.city_handler)
+    shown = handler.get(f"/api/v1/incidents/{incident.tracking_code}/").json()
+    listed = handler.get("/api/v1/incidents/").json()
+    assert list(shown) == list(shapes.IncidentDetail().fields)
+    assert list(shown["timeline"][0]) == list(shapes.EventRow().fields)
+    assert list(shown["actions"][0]) == list(shapes.ActionRow().fields)
+    assert list(shown["clocks"][0]) == list(shapes.ClockRow().fields)
+    assert "城管局" in [clock["department"] for clock in shown["clocks"]]
+    assert list(listed) == list(shapes.IncidentPage().fields)
+    assert list(listed["results"][0]) == list(shapes.IncidentRow().fields)
+
+
+def test_a_step_is_taken_and_the_case_told_in_few_queries(
+    client, world, django_assert_max_num_queries
+):
+    incident = world.dispatched()
+    handler = signed_in(client, world.city_handler)
+    handler.get("/api/v1/incidents/")
+    # Session, person, postings; the case, its lock, clocks, deadlines; what is written in one
+    # transaction; the case told.
+    with django_assert_max_num_queries(23):
+        assert take(handler, incident, "accept", {"seen": incident.version}).status_code == 200
 
 
 def test_a_step_is_taken_by_the_pages_rules(client, world):
