@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.models import CalendarYear
+from core.reading import decode
 from core.services.calendar import Row, check_rows, published_rows, read_rows
 
 MAX_FILE_BYTES = 100_000
@@ -51,8 +52,5 @@ class CalendarImportForm(forms.ModelForm):
             return published_rows(data["year"])
         if file.size > MAX_FILE_BYTES:
             raise Invalid(_("The file is too large for a calendar."))
-        try:
-            data["rows"] = read_rows(file.read().decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise Invalid(_("The file is not UTF-8 text.")) from error
+        data["rows"] = read_rows(decode(file.read()))
         return data["rows"]

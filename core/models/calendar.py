@@ -18,11 +18,12 @@ def check_work_hours(value: Any) -> None:
     """Accept only pairs of clock times that follow one another without overlap."""
     try:
         clock = [time.fromisoformat(t) for start, end in value for t in (start, end)]
+        in_order = all(a < b for a, b in pairwise(clock))
     except (TypeError, ValueError) as error:
         raise ValidationError(
             _('Write work hours as [["08:30", "12:00"], ["14:30", "18:00"]].')
         ) from error
-    if not clock or any(a >= b for a, b in pairwise(clock)):
+    if not clock or not in_order:
         raise ValidationError(_("Work hours must follow one another without overlap."))
 
 

@@ -83,7 +83,7 @@ def read_rows(text: str) -> list[Row]:
 
     Raises Invalid whose ``errors`` name every bad line, as {"line 3": [reason, …]}.
     """
-    reader = csv.reader(text.removeprefix("\ufeff").splitlines())
+    reader = csv.reader(text.splitlines())
     header = [cell.strip().lower() for cell in next(reader, [])]
     if header != HEADER:
         raise Invalid(gettext_lazy("The first line must be: %(header)s"), header=",".join(HEADER))

@@ -61,6 +61,13 @@ def test_a_csv_file_is_imported(tmp_path):
     assert CalendarDay.objects.count() == 2
 
 
+def test_a_csv_file_as_a_chinese_spreadsheet_saves_it_is_imported(tmp_path):
+    file = tmp_path / "year.csv"
+    file.write_bytes("date,kind,name\r\n2027-10-01,off,国庆节\r\n".encode("gb18030"))
+    call_command("import_calendar", 2027, file=file)
+    assert CalendarDay.objects.get().name == "国庆节"
+
+
 def test_a_bad_csv_file_is_refused_whole_and_every_bad_line_is_named(tmp_path):
     file = tmp_path / "year.csv"
     file.write_text("date,kind,name\n2027-10-01,off,x\n2027-13-01,off,x\n\n2027-10-02,half,x\n1\n")
@@ -93,7 +100,10 @@ def test_a_csv_file_that_is_not_the_year_is_refused(tmp_path, text):
     assert not CalendarYear.objects.exists()
 
 
-@pytest.mark.parametrize("raw", [b"date,kind,name\n2027-10-01,off,\xb9\xfa\n", None])
+@pytest.mark.parametrize(
+    "raw",
+    [b"date,kind,name\n2027-10-01,off,\xff\xff\n", b"date,kind,name\n2027-10-01,off,\0\n", None],
+)
 def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path, raw):
     file = tmp_path / "year.csv"
     if raw:
@@ -103,7 +113,16 @@ def test_a_file_that_cannot_be_read_is_a_clear_error(tmp_path, raw):
 
 
 @pytest.mark.parametrize(
-    "hours", [[], [["9"]], [["12:00", "08:30"]], [["08:00", "12:00"], ["11:00", "18:00"]], "x", 3]
+    "hours",
+    [
+        [],
+        [["9"]],
+        [["12:00", "08:30"]],
+        [["08:00", "12:00"], ["11:00", "18:00"]],
+        "x",
+        3,
+        [["08:30+08:00", "12:00"]],
+    ],
 )
 def test_impossible_work_hours_are_refused(hours):
     with pytest.raises(ValidationError):

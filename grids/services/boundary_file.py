@@ -15,8 +15,8 @@ from django.utils.translation import gettext_noop
 
 from core.errors import Invalid
 from core.places import SYSTEMS, to_wgs84
+from core.reading import decode
 from grids.queries import unsound_shapes
-from grids.services.reading import decode
 from grids.services.territory import NewBoundary
 
 # China with its islands, in whole degrees, as (west, south, east, north).

@@ -9,8 +9,8 @@ import io
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.reading import decode
 from grids.models import GridKind, Level
-from grids.services.reading import decode
 from grids.services.territory import NewArea
 
 COLUMNS = ("code", "name", "level", "parent_code")

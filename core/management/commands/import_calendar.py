@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.reading import decode
 from core.services.calendar import PACKAGE, import_year, read_rows
 
 
@@ -21,25 +22,22 @@ class Command(BaseCommand):
         parser.add_argument("--file", type=Path, help="CSV with date,kind,name (off or work)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        path: Path | None = options["file"]
         try:
-            source = read_rows(_read(options["file"])) if options["file"] else PACKAGE
+            source = read_rows(decode(_read(path))) if path else PACKAGE
             year = import_year(year=options["year"], source=source)
         except Invalid as error:
             lines = [f"{where}: {'; '.join(map(str, why))}" for where, why in error.errors.items()]
-            raise CommandError("\n".join([str(error.message), *lines])) from error
+            told = f"{path}: {error}" if path else str(error)
+            raise CommandError("\n".join([told, *lines])) from error
         self.stdout.write(
             _("Imported %(year)s: %(days)s exceptions to Monday–Friday.")
             % {"year": year.year, "days": year.days.count()}
         )
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CommandError(
-            _("%(path)s is not UTF-8 text (byte %(position)s).")
-            % {"path": path, "position": error.start}
-        ) from error
