@@ -150,7 +150,10 @@ def _as_typed(body: Any) -> QueryDict:
 
 
 def _detail(incident: Incident, actor: Actor) -> dict[str, Any]:
-    give_names([incident])
+    areas = (incident.town, incident.village, incident.grid)
+    incident.place = " · ".join(area.name for area in areas if area)
+    incident.category_label = incident.category.label if incident.category else ""
+    incident.owner_label = str(incident.owner or "")
     return shapes.detail(
         incident,
         events=told(incident),
