@@ -55,13 +55,14 @@ def give_names(incidents: Collection[Incident]) -> None:
 
 
 def catalogue_names() -> dict[str, dict[Any, str]]:
-    """Return {id: label} of categories and departments and {major: label}, up to a minute old."""
+    """Return labels of categories by id and code, of majors and of departments, ≤ 1 minute old."""
     chinese = (get_language() or "").startswith("zh")
 
     def read() -> dict[str, dict[Any, str]]:
         items = list(Category.objects.order_by("code"))
         return {
             "categories": {item.pk: item.label for item in items},
+            "codes": {item.code: item.label for item in items},
             "majors": {item.major: item.major_label for item in items},
             "departments": {row.pk: row.label for row in Department.objects.order_by("code")},
         }

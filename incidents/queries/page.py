@@ -7,7 +7,6 @@ from django.db.models import F
 
 from incidents.models import (
     CallBack,
-    Category,
     Event,
     Extension,
     Incident,
@@ -35,7 +34,6 @@ class CasePage:
     callbacks: list[CallBack] = field(default_factory=list)
     suggestion: Suggestion | None = None
     merged: list[Incident] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
 
     @property
     def extension_waits(self) -> bool:
@@ -56,7 +54,6 @@ def case_page(incident: Incident) -> CasePage:
     page.suggestion = (
         incident.suggestions.select_related("category", "article").order_by("-id").first()
     )
-    page.names = _names(page.suggestion)
     page.merged = list(incident.merged.only("pk", "tracking_code", "text", "reported_at"))
     if "blow_whistle" in told:
         page.parties = list(
@@ -74,14 +71,6 @@ def case_page(incident: Incident) -> CasePage:
     if "verify_pass" in told:
         page.callbacks = list(incident.callbacks.order_by("-round"))
     return page
-
-
-def _names(suggestion: Suggestion | None) -> dict[str, str]:
-    """Return the catalogue's names of the AI's other guesses (≤ 1 query)."""
-    codes = [code for code, _share in suggestion.alternatives] if suggestion else []
-    if not codes:
-        return {}
-    return {row.code: row.label for row in Category.objects.filter(code__in=codes)}
 
 
 def my_parties(incident: Incident, department_ids: Collection[int]) -> list[WhistleParty]:

@@ -11,7 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from core.choices import labels
 from core.masking import mask_name, mask_phone
 from core.working_calendar import Unit
 from grids.models import Role
@@ -26,6 +28,7 @@ from incidents.models import (
     State,
     Tier,
 )
+from incidents.queries.listing import catalogue_names
 from incidents.queries.page import CasePage
 from incidents.workflow import LADDER, action_label
 
@@ -96,7 +99,7 @@ def _event(event: Event, incident: Incident) -> dict[str, Any]:
         "who": who(event),
         "machine": event.actor_kind in {ActorKind.SYSTEM, ActorKind.AI},
         "state": event.to_state if moved else "",
-        "label": event.get_to_state_display() if moved else "",
+        "label": labels(State)[event.to_state] if moved else "",
         "level": level(event.action, event.from_state, event.to_state),
         "note": event.note,
         "data": facts(event, incident),
@@ -108,7 +111,7 @@ def _event(event: Event, incident: Incident) -> dict[str, Any]:
 def who(event: Event) -> str:
     """Return who acted and from where they acted."""
     if event.actor_id is None:
-        return event.get_actor_kind_display()
+        return labels(ActorKind)[event.actor_kind]
     return f"{event.actor} · {event.actor_place}" if event.actor_place else str(event.actor)
 
 
@@ -122,39 +125,10 @@ def facts(event: Event, incident: Incident) -> list[tuple[str, str]]:
     """Return what a step decided as (name, value) pairs; what nobody needs to read is left out."""
     data = event.data
     return [
-        (label, text)
-        for key, label, show in _facts_shown()
+        (str(label), text)
+        for key, label, show in _FACTS
         if data.get(key) not in (None, "", []) and (text := show(data, incident))
     ]
-
-
-def _facts_shown() -> tuple[tuple[str, str, Any], ...]:
-    """Return (key on the row, its label, how to say it) in the order they are shown."""
-    return (
-        ("source", _("Source"), lambda d, i: _choice(Source, d["source"])),
-        ("title", _("Article"), lambda d, i: str(d["title"])),
-        ("found_by", _("Place"), lambda d, i: _choice(FoundBy, d["found_by"])),
-        ("emergency", _("Emergency"), lambda d, i: "、".join(map(str, d["emergency"]))),
-        ("category", _("Category"), lambda d, i: _category(d["category"], i)),
-        ("tier", _("Tier"), lambda d, i: _choice(Tier, d["tier"])),
-        ("stage", _("Deadline"), _deadline),
-        ("department", _("Department"), lambda d, i: str(d["department"])),
-        ("rung", _("Climbed to"), lambda d, i: _rung(d["rung"])),
-        ("notice", _("Notice"), lambda d, i: str(d["notice"])),
-        ("lead", _("Lead"), lambda d, i: "" if isinstance(d["lead"], bool) else str(d["lead"])),
-        ("parties", _("Co-handlers"), lambda d, i: "、".join(map(str, d["parties"]))),
-        ("meet_at", _("Meet at"), lambda d, i: _moment(d["meet_at"])),
-        ("meet_place", _("Meeting place"), lambda d, i: str(d["meet_place"])),
-        ("to", _("Sent to"), lambda d, i: _target(str(d["to"]))),
-        ("number", _("Number"), lambda d, i: str(d["number"])),
-        ("into", _("Merged into"), lambda d, i: str(d["into"])),
-        ("amount", _("More time"), _more_time),
-        ("until", _("Until"), lambda d, i: _moment(d["until"])),
-        ("answer_stands", _("The lead's answer"), _ruling),
-        ("score", _("Rating"), lambda d, i: _choice(Score, d["score"])),
-        ("solved", _("Solved?"), lambda d, i: _("Yes") if d["solved"] else _("No")),
-        ("reopened", _("Opened again"), _reopened),
-    )
 
 
 def _choice(choices: Any, value: str) -> str:
@@ -205,6 +179,38 @@ def _reopened(data: Mapping[str, Any], _incident: Incident) -> str:
     return words.get(data["reopened"], str(data["reopened"]))
 
 
+# Key on the row, its label, how to say it; in the order they are shown.
+_FACTS: tuple[tuple[str, Any, Any], ...] = (
+    ("source", gettext_lazy("Source"), lambda d, i: _choice(Source, d["source"])),
+    ("title", gettext_lazy("Article"), lambda d, i: str(d["title"])),
+    ("found_by", gettext_lazy("Place"), lambda d, i: _choice(FoundBy, d["found_by"])),
+    ("emergency", gettext_lazy("Emergency"), lambda d, i: "、".join(map(str, d["emergency"]))),
+    ("category", gettext_lazy("Category"), lambda d, i: _category(d["category"], i)),
+    ("tier", gettext_lazy("Tier"), lambda d, i: _choice(Tier, d["tier"])),
+    ("stage", gettext_lazy("Deadline"), _deadline),
+    ("department", gettext_lazy("Department"), lambda d, i: str(d["department"])),
+    ("rung", gettext_lazy("Climbed to"), lambda d, i: _rung(d["rung"])),
+    ("notice", gettext_lazy("Notice"), lambda d, i: str(d["notice"])),
+    (
+        "lead",
+        gettext_lazy("Lead"),
+        lambda d, i: "" if isinstance(d["lead"], bool) else str(d["lead"]),
+    ),
+    ("parties", gettext_lazy("Co-handlers"), lambda d, i: "、".join(map(str, d["parties"]))),
+    ("meet_at", gettext_lazy("Meet at"), lambda d, i: _moment(d["meet_at"])),
+    ("meet_place", gettext_lazy("Meeting place"), lambda d, i: str(d["meet_place"])),
+    ("to", gettext_lazy("Sent to"), lambda d, i: _target(str(d["to"]))),
+    ("number", gettext_lazy("Number"), lambda d, i: str(d["number"])),
+    ("into", gettext_lazy("Merged into"), lambda d, i: str(d["into"])),
+    ("amount", gettext_lazy("More time"), _more_time),
+    ("until", gettext_lazy("Until"), lambda d, i: _moment(d["until"])),
+    ("answer_stands", gettext_lazy("The lead's answer"), _ruling),
+    ("score", gettext_lazy("Rating"), lambda d, i: _choice(Score, d["score"])),
+    ("solved", gettext_lazy("Solved?"), lambda d, i: _("Yes") if d["solved"] else _("No")),
+    ("reopened", gettext_lazy("Opened again"), _reopened),
+)
+
+
 def suggestion(page: CasePage) -> dict[str, Any] | None:
     """Return what the AI thought and why it did, or did not, act; None when it had no say."""
     told = next((e for e in reversed(page.events) if e.action == "suggest"), None)
@@ -212,13 +218,14 @@ def suggestion(page: CasePage) -> dict[str, Any] | None:
     if told is None and row is None:
         return None
     data = told.data if told else {}
+    names = catalogue_names()["codes"]
     return {
         "category": row.category.label if row and row.category else "",
         "percent": round(row.confidence * 100) if row and row.confidence else None,
         "asked": round(data["threshold"] * 100) if data.get("threshold") else None,
         "words": row.words if row else [],
         "others": [
-            {"name": page.names.get(code, code), "percent": round(share * 100)}
+            {"name": names.get(code, code), "percent": round(share * 100)}
             for code, share in (row.alternatives if row else [])[:3]
         ],
         "version": row.model_version if row else None,

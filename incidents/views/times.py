@@ -10,9 +10,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from core.choices import labels
 from core.errors import CalendarMissing
 from core.working_calendar import Unit, WorkingCalendar, seconds_of
-from incidents.models import NO_DUE, Incident, StageClock, State
+from incidents.models import NO_DUE, Incident, Stage, StageClock, State
 
 # The nearest deadline of a case is amber when it is this near.
 SOON = timedelta(hours=24)
@@ -69,12 +70,12 @@ def due(incident: Incident, now: datetime) -> Due:
 
 def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:
     """Return a clock as title, rule ("4 working hours"), text, level and due."""
-    title = row.name or row.get_stage_display()
+    title = row.name or labels(Stage)[row.stage]
     if row.party_id:
         title = f"{row.party.department.label} · {title}"
     shown = {
         "title": title,
-        "rule": f"{row.amount} {row.get_unit_display()}",
+        "rule": f"{row.amount} {labels(Unit)[row.unit]}",
         "due": row.due_at,
         "level": "paused",
     }
