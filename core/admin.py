@@ -31,15 +31,22 @@ class HistoryAdmin(admin.ModelAdmin):
         return False
 
 
-class CalendarDayInline(admin.TabularInline):
-    model = CalendarDay
-    fields = ("date", "kind", "name")
-    readonly_fields = ("date", "kind", "name")
+class HistoryInline(admin.TabularInline):
+    """Shows rows under another that only services write."""
+
     extra = 0
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class CalendarDayInline(HistoryInline):
+    model = CalendarDay
+    fields = ("date", "kind", "name")
 
 
 @admin.register(CalendarYear)

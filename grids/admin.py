@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from core.admin import HistoryInline
 from core.ratelimit import client_ip
 from core.services import audit
 from grids.forms import PostingForm
@@ -50,18 +51,10 @@ def _record(request: HttpRequest, action: str, obj: Model, message: Any) -> None
     )
 
 
-class AreaCodeInline(admin.TabularInline):
+class AreaCodeInline(HistoryInline):
     """The codes an area has had."""
 
     model = AreaCode
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Area)

@@ -17,7 +17,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from core.admin import HistoryAdmin
+from core.admin import HistoryAdmin, HistoryInline
 from core.working_calendar import Unit
 from grids.admin import KeptAdmin
 from incidents.models import (
@@ -383,21 +383,10 @@ class TriageModelAdmin(HistoryAdmin):
         return request.user.has_perm("incidents.change_triagemodel")
 
 
-class EventInline(admin.TabularInline):
+class EventInline(HistoryInline):
     model = Event
-    readonly_fields = (
-        "seq", "at", "action", "actor_kind", "actor", "from_state", "to_state", "note",
-    )  # fmt: skip
-    fields = readonly_fields
+    fields = ("seq", "at", "action", "actor_kind", "actor", "from_state", "to_state", "note")
     ordering = ["seq"]
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Incident)
