@@ -10,11 +10,15 @@ from grids.desks import Desk, register
 from grids.models import Role
 from incidents.registry import register_notice
 
+# Who writes down what others report: on the hotline, in a meeting, at an inspection.
+WRITERS = frozenset({Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.COMMAND})
+
 DESKS = (
     Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
     Desk("grid", _("Grid desk"), "layout-grid", frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE}), 12),
     Desk("village", _("Village desk"), "home", frozenset({Role.VILLAGE_OFFICE}), 20),
     Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
+    Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
 )
 

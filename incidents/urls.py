@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from incidents.views import case, department, files, notices, rate, report, town, track, worker
+from incidents.views import (
+    case,
+    department,
+    desk_report,
+    files,
+    notices,
+    rate,
+    report,
+    town,
+    track,
+    worker,
+)
 
 urlpatterns: list[URLPattern] = [
     path("incidents/<slug:code>/", case.incident, name="incident"),
@@ -16,6 +27,7 @@ urlpatterns: list[URLPattern] = [
     path("town/", town.town, name="town"),
     path("village/", town.village, name="village"),
     path("grid/", town.grid, name="grid"),
+    path("desk/report/", desk_report.desk_report, name="desk_report"),
     path("worker/", worker.worker, name="worker"),
     path("worker/mine/", worker.mine, name="worker_mine"),
     path("worker/report/", worker.report, name="worker_report"),

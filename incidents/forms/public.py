@@ -85,11 +85,7 @@ class ReportForm(PublicForm):
 
     def clean_phone(self) -> str:
         """Return the number in plain digits."""
-        typed = unicodedata.normalize("NFKC", self.cleaned_data["phone"])
-        digits = re.sub(r"[\s()-]", "", typed)
-        if digits and not _PHONE.fullmatch(digits):
-            raise ValidationError(_("Please look at the phone number again."))
-        return digits
+        return plain_phone(self.cleaned_data["phone"])
 
     def clean_grid(self) -> Area | None:
         """Return the area of the code on the sign; a code nobody knows is simply not used."""
@@ -109,6 +105,18 @@ class ReportForm(PublicForm):
         ):
             self.add_error("lat", _("Please choose the place on the map again."))
         return data
+
+
+def plain_phone(typed: str) -> str:
+    """Return a phone number in plain digits. Raises ValidationError for what is none.
+
+    >>> plain_phone("１９９ 0000-1234")
+    '19900001234'
+    """
+    digits = re.sub(r"[\s()-]", "", unicodedata.normalize("NFKC", typed))
+    if digits and not _PHONE.fullmatch(digits):
+        raise ValidationError(_("Please look at the phone number again."))
+    return digits
 
 
 def area_of_code(code: str) -> Area | None:

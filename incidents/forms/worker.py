@@ -4,6 +4,7 @@ What must not live here: finding the place and storing it (services/intake.py).
 """
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from grids.models import Area, Level
 from incidents.forms.actions import grouped
 from incidents.forms.fields import NoteField, PhotosField, QuickSelect
+from incidents.forms.public import plain_phone
 from incidents.models import Category, Source
 from incidents.queries import choices
 from incidents.services.intake import TEXT_LIMIT, Report
@@ -57,6 +59,45 @@ class WorkerReportForm(forms.Form):
             area=None if point else area,
             category=data["category"],
             photo_ids=data["photos"],
+        )
+
+
+class DeskReportForm(WorkerReportForm):
+    """A report somebody else made: by the hotline, in a meeting, at an inspection.
+
+    Where the desk stands says nothing about the place; a county's desk leaves it to the words.
+    """
+
+    SOURCES = (Source.HOTLINE, Source.INSPECTION, Source.MEETING)
+
+    source = forms.ChoiceField(label=_("How it came in"), widget=forms.RadioSelect)
+    name = forms.CharField(label=_("Reporter's name"), max_length=40, required=False)
+    phone = forms.CharField(
+        label=_("Reporter's phone"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+
+    def __init__(self, data: Any = None, **more: Any) -> None:
+        super().__init__(data, **more)
+        self.fields["source"].choices = [(value, value.label) for value in self.SOURCES]
+        self.initial.setdefault("source", Source.HOTLINE)
+
+    def clean_phone(self) -> str:
+        """Return the number in plain digits."""
+        return plain_phone(self.cleaned_data["phone"])
+
+    def report(self, *, with_point: bool = True) -> Report:
+        """Return the report with how it came in and who made it."""
+        data, sent = self.cleaned_data, super().report(with_point=with_point)
+        county = sent.area is not None and sent.area.level == Level.COUNTY
+        return replace(
+            sent,
+            source=data["source"],
+            name=data["name"],
+            phone=data["phone"],
+            area=None if county else sent.area,
         )
 
 

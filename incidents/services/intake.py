@@ -24,7 +24,15 @@ from core.text import bigrams
 from grids.models import Area
 from grids.queries import Place, place_of_area, place_of_point, place_of_text, the_county
 from incidents import emergencies
-from incidents.models import Category, Event, FoundBy, Incident, ReporterContact, Urgency
+from incidents.models import (
+    Category,
+    Event,
+    FoundBy,
+    Incident,
+    ReporterContact,
+    Source,
+    Urgency,
+)
 from incidents.services.step import Step, attach
 from incidents.workflow import RESIDENT, Actor
 
@@ -111,7 +119,8 @@ def _insert(
         unit_id=place.unit_id,
         location=location,
         found_by=place.found_by,
-        reporter=actor.user,
+        # Who writes a call down did not make it: the caller is asked for the rating.
+        reporter=None if report.source == Source.HOTLINE else actor.user,
         category=report.category,
         reported_at=now,
         last_seq=1,

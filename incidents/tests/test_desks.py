@@ -335,3 +335,69 @@ def test_whoever_reported_is_led_from_the_notice_to_the_rating(world):
     outbox.deliver_due()
     page = as_(world.worker).get("/notices/").content.decode()
     assert f"/rate/{again.callbacks.get().token}/" in page
+
+
+# What others report, written down at a desk
+
+
+def write_down(user, **typed):
+    return as_(user).post("/desk/report/", typed)
+
+
+def test_a_call_to_the_hotline_is_written_down_with_the_caller_and_its_place(world):
+    answer = write_down(
+        world.command, source="hotline", text="路灯坏了好几天", address=f"{world.town.name}大街",
+        name="李四", phone="１９９ 0000-1234",
+    )  # fmt: skip
+    incident = Incident.objects.get()
+    assert answer.url == f"/incidents/{incident.tracking_code}/"
+    assert (incident.source, incident.town, incident.reporter) == ("hotline", world.town, None)
+    assert incident.contact.phone == "19900001234"
+    assert incident.events.get().actor == world.command
+    assert "19900001234" not in as_(world.command).get(answer.url).content.decode()
+
+
+def test_a_town_writes_an_inspection_down_in_its_own_place(world):
+    write_down(world.town_admin, source="inspection", text="消防通道被占")
+    incident = Incident.objects.get()
+    assert (incident.source, incident.town) == ("inspection", world.town)
+    assert incident.reporter == world.town_admin
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"phone": "12"}, "请检查电话号码"),
+        ({"source": "resident"}, "来源"),
+        ({"photos": [str(uuid.uuid4())]}, "照片已失效"),
+    ],
+)
+def test_bad_input_at_the_desk_comes_back_with_everything_typed(world, wrong, words):
+    typed = {"source": "meeting", "text": "路灯坏了好几天", "address": "桥头", "name": "李四"}
+    answer = write_down(world.command, **(typed | wrong))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    for kept in (words, "路灯坏了好几天", "桥头", "李四"):
+        assert kept in page
+    assert not Incident.objects.exists()
+
+
+def test_whoever_calls_is_called_back_and_never_the_one_who_wrote_it_down(world):
+    write_down(world.command, source="hotline", text="路灯坏了好几天", address=world.town.name)
+    incident = Incident.objects.get()
+    command, city = actor(world.command), actor(world.city_handler)
+    step = {"incident_id": incident.pk}
+    dispatching.triage(**step, actor=command, category=world.road, send=False)
+    dispatching.dispatch(**step, actor=command, department=world.city)
+    handling.accept(**step, actor=city)
+    handling.respond(**step, actor=city, result="已修复")
+    verification.verify_pass(**step, actor=actor(world.town_admin))
+    outbox.deliver_due()
+    assert Notice.objects.filter(kind="call_back").exists()
+    assert not Notice.objects.filter(kind="rate_please").exists()
+
+
+def test_only_offices_write_down_what_others_report(world):
+    assert as_(world.worker).get("/desk/report/").status_code == 403
+    as_(world.worker).post("/worker/report/", {"text": "井盖丢了", "source": "hotline"})
+    assert Incident.objects.get().source == Source.WORKER

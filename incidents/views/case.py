@@ -7,6 +7,7 @@ What lives here: turning requests into one service call and back. What must not:
 import json
 from typing import Any
 
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -100,7 +101,7 @@ def _refused(actor: Actor, found: Incident, action: str) -> GeshiError | None:
     return None
 
 
-def put_errors(form: ActionForm, error: Invalid) -> None:
+def put_errors(form: Form, error: Invalid) -> None:
     """Put a refusal beside the field it is about."""
     form.errors  # noqa: B018  full_clean must have run before errors are added
     told = error.errors or ({} if form.errors else {"": [error.message]})
