@@ -32,14 +32,14 @@ def reveal(*, incident: Incident, actor: Actor, reason: str) -> ReporterContact:
     """Return name and phone in clear; the look and its reason are in the audit trail.
 
     Raises Invalid without a reason, NotAllowed for somebody who only looks on, Conflict when
-    no contact was left.
+    no contact was left, or it has been erased by rule.
     """
     reason = required(reason.replace("\x00", ""), "reason")
     if not may_reveal(actor, incident):
         raise NotAllowed(_("Only those who work on a case may see who reported it."))
     contact = ReporterContact.objects.filter(incident=incident).first()
     if contact is None:
-        raise Conflict(_("The reporter left no name or phone."))
+        raise Conflict(_("No name or phone of the reporter is kept."))
     with transaction.atomic():
         audit.record(
             actor=person(actor),
