@@ -27,5 +27,5 @@ class IncidentsConfig(AppConfig):
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
-        retention.register("reporter_contact", retention.forget_reporters)
+        retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
         desks.connect()

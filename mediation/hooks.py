@@ -26,7 +26,7 @@ def connect() -> None:
     """Register timers, the hand-over from incidents, what is forgotten, and the desk."""
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
-    retention.register("party_phone", forget_phones)
+    retention.register("party_phone", forget_phones, subject_type="dispute")
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"

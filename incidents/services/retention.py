@@ -16,17 +16,18 @@ from incidents.models import ENDED, Incident, ReporterContact, RetentionRule
 from incidents.services.step import background_row
 from incidents.workflow import SYSTEM
 
-# Forgets at most ``batch`` of what ended before ``before``, starting behind the id ``after``.
-# Returns how many it forgot and the last id it looked at; None when nothing is left to look at.
-Forget = Callable[..., tuple[int, int | None]]
+# Called with before, after, batch, days and now: forgets what ended before ``before``, looking at
+# no more than ``batch`` subjects behind the id ``after``, and says so on each one's timeline.
+# Returns the subjects' ids, and the last id it looked at; None when none is left to look at.
+Forget = Callable[..., tuple[list[int], int | None]]
 
 BATCH = 200
-_forgetters: dict[str, Forget] = {}
+_forgetters: dict[str, tuple[str, Forget]] = {}
 
 
-def register(what: str, forget: Forget) -> None:
+def register(what: str, forget: Forget, *, subject_type: str) -> None:
     """Say how ``what`` of RetentionRule is forgotten. Called from AppConfig.ready."""
-    _forgetters[what] = forget
+    _forgetters[what] = subject_type, forget
 
 
 def apply_rules(*, now: datetime | None = None, batch: int = BATCH) -> dict[str, int]:
@@ -37,7 +38,7 @@ def apply_rules(*, now: datetime | None = None, batch: int = BATCH) -> dict[str,
     """
     now = now or timezone.now()
     forgotten: dict[str, int] = {}
-    for what, forget in _forgetters.items():
+    for what, (subject_type, forget) in _forgetters.items():
         rule = RetentionRule.in_force(what, on=timezone.localdate(now))
         if rule is None:
             continue
@@ -45,20 +46,25 @@ def apply_rules(*, now: datetime | None = None, batch: int = BATCH) -> dict[str,
         after: int | None = 0
         while after is not None:
             with transaction.atomic():
-                count, after = forget(
-                    before=now - timedelta(days=rule.days),
-                    after=after,
-                    batch=batch,
-                    rule=rule,
-                    now=now,
+                before = now - timedelta(days=rule.days)
+                ids, after = forget(
+                    before=before, after=after, batch=batch, days=rule.days, now=now
                 )
-            forgotten[what] += count
+                for subject_id in ids:
+                    audit.record(
+                        actor=None,
+                        action=f"{subject_type}.forget_contact",
+                        subject_type=subject_type,
+                        subject_id=subject_id,
+                        data={"rule": rule.pk, "days": rule.days},
+                    )
+            forgotten[what] += len(ids)
     return forgotten
 
 
 def forget_reporters(
-    *, before: datetime, after: int, batch: int, rule: RetentionRule, now: datetime
-) -> tuple[int, int | None]:
+    *, before: datetime, after: int, batch: int, days: int, now: datetime
+) -> tuple[list[int], int | None]:
     """Erase contacts of cases that ended before ``before``; see ``Forget``.
 
     A case merged into another is needed until that one has ended as well. The row lock is the
@@ -76,18 +82,11 @@ def forget_reporters(
     cases = Incident.objects.select_for_update(of=("self",), skip_locked=True).filter(
         pk__in=ids, state__in=ENDED, ended_at__lt=before
     )
-    count = 0
+    forgotten = []
     for incident in cases:
         ReporterContact.objects.filter(incident=incident).delete()
         action = "forget_contact"
         with background_row(incident=incident, action=action, actor=SYSTEM, now=now) as case:
-            case.data["days"] = rule.days
-        audit.record(
-            actor=None,
-            action="incident.forget_contact",
-            subject_type="incident",
-            subject_id=incident.pk,
-            data={"rule": rule.pk, "days": rule.days},
-        )
-        count += 1
-    return count, ids[-1] if ids else None
+            case.data["days"] = days
+        forgotten.append(incident.pk)
+    return forgotten, ids[-1] if ids else None

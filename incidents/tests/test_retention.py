@@ -130,8 +130,8 @@ def test_a_case_that_opens_while_the_list_is_read_is_left_alone(world, rule):
     incident = closed(world)
     ended = Incident.objects.filter(pk=incident.pk)
     ended.update(state=State.SUPERVISED, ended_at=None)
-    answer = {"before": after(1), "after": 0, "batch": 10, "rule": rule, "now": after(2)}
-    assert forget_reporters(**answer) == (0, None)
+    answer = {"before": after(1), "after": 0, "batch": 10, "days": 1, "now": after(2)}
+    assert forget_reporters(**answer) == ([], None)
     assert has_contact(incident)
 
 

@@ -6,17 +6,15 @@ are applied (incidents.services.retention).
 
 from datetime import datetime
 
-from core.services import audit
-from incidents.models import RetentionRule
 from incidents.workflow import SYSTEM
 from mediation.models import ENDED_STATES, Dispute, Party
 from mediation.services.step import background_row
 
 
 def forget_phones(
-    *, before: datetime, after: int, batch: int, rule: RetentionRule, now: datetime
-) -> tuple[int, int | None]:
-    """Erase the phones of disputes that ended before ``before``; return (how many, last id).
+    *, before: datetime, after: int, batch: int, days: int, now: datetime
+) -> tuple[list[int], int | None]:
+    """Erase the phones of disputes that ended before ``before``; see ``Forget`` of incidents.
 
     Names and the agreement stay: they are the file, which a committee keeps as its archive.
     """
@@ -29,18 +27,11 @@ def forget_phones(
     disputes = Dispute.objects.select_for_update(skip_locked=True).filter(
         pk__in=ids, state__in=ENDED_STATES, ended_at__lt=before
     )
-    count = 0
+    forgotten = []
     for dispute in disputes:
         Party.objects.filter(dispute=dispute).update(phone="", phone_index="")
         action = "forget_contact"
         with background_row(dispute=dispute, action=action, actor=SYSTEM, now=now) as case:
-            case.data["days"] = rule.days
-        audit.record(
-            actor=None,
-            action="dispute.forget_contact",
-            subject_type="dispute",
-            subject_id=dispute.pk,
-            data={"rule": rule.pk, "days": rule.days},
-        )
-        count += 1
-    return count, ids[-1] if ids else None
+            case.data["days"] = days
+        forgotten.append(dispute.pk)
+    return forgotten, ids[-1] if ids else None

@@ -7,7 +7,7 @@ from core.models import AuditEntry
 from grids.factories import person, post
 from grids.models import Role
 from mediation.factories import A_NAME, A_PHONE, B_NAME, FACTS, dispute_at, mediator_in
-from mediation.models import DisputeMediator, DisputeState, FileOpening
+from mediation.models import LIST_ROLES, DisputeMediator, DisputeState, FileOpening
 from mediation.services import people
 from mediation.workflow import Actor
 
@@ -48,19 +48,7 @@ def at_place(county, role):
     return person(role, place)
 
 
-INSIDE = [
-    Role.GRID_WORKER,
-    Role.GRID_CHIEF,
-    Role.GRID_GUIDE,
-    Role.VILLAGE_OFFICE,
-    Role.TOWN_ADMIN,
-    Role.COMMAND,
-    Role.COUNTY_LEADER,
-    Role.MEDIATOR,
-]
-
-
-@pytest.mark.parametrize("role", INSIDE)
+@pytest.mark.parametrize("role", sorted(LIST_ROLES))
 def test_inside_the_scope_the_row_is_listed_and_the_file_stays_closed(
     client, county, dispute, role
 ):
