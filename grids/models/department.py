@@ -1,9 +1,9 @@
 """Departments of the county that incidents are sent to."""
 
 from django.db import models
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from core.language import told
 from grids.models.area import Area
 
 
@@ -30,6 +30,4 @@ class Department(models.Model):
     @property
     def label(self) -> str:
         """The name in the reader's language."""
-        if (get_language() or "").startswith("zh"):
-            return self.name
-        return self.name_en or self.name
+        return told(self.name, self.name_en)

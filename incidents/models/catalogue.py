@@ -8,9 +8,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from core.language import told
 from core.working_calendar import Unit
 from grids.models import Department
 
@@ -85,16 +85,12 @@ class Category(models.Model):
     @property
     def label(self) -> str:
         """The name in the reader's language."""
-        if (get_language() or "").startswith("zh"):
-            return self.name
-        return self.name_en or self.name
+        return told(self.name, self.name_en)
 
     @property
     def major_label(self) -> str:
         """The major class in the reader's language."""
-        if (get_language() or "").startswith("zh"):
-            return self.major
-        return self.major_en or self.major
+        return told(self.major, self.major_en)
 
 
 class DeadlineVersion(models.Model):
