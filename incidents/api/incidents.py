@@ -16,7 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.errors import Conflict, GeshiError, Invalid, NotAllowed
+from core.errors import Invalid
 from core.ratelimit import client_ip
 from grids.access import HasRole
 from grids.models import Role
@@ -28,7 +28,8 @@ from incidents.models import Incident, Source, State, Tier
 from incidents.queries import running_clocks, told, visible_incident
 from incidents.queries.listing import give_names
 from incidents.queries.queue import ORDERS, WAITING, queue_page, read_filters
-from incidents.workflow import Actor, available, refusal, state_allows
+from incidents.services.step import check
+from incidents.workflow import Actor, available
 
 STAFF = frozenset(Role.values) - KEEPERS
 CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
@@ -106,7 +107,8 @@ class IncidentViewSet(viewsets.ViewSet):
         incident, actor = _found(request, tracking_code), _actor(request)
         form = act.form(_as_typed(request.data), incident=incident, actor=actor)
         if not form.is_valid():
-            raise _refused(actor, incident, step) or Invalid(errors=form.errors)
+            check(incident, actor, step)
+            raise Invalid(errors=form.errors)
         act.verb(incident_id=incident.pk, actor=actor, **act.fixed, **form.arguments())
         try:
             return Response(_detail(_found(request, tracking_code), actor))
@@ -122,16 +124,6 @@ def _found(request: Request, code: str) -> Incident:
 def _actor(request: Request) -> Actor:
     whole = request._request
     return Actor.for_user(request.user, scope=whole.scope, ip=client_ip(whole))
-
-
-def _refused(actor: Actor, incident: Incident, step: str) -> GeshiError | None:
-    """Return why the step cannot be taken however good the fields are, or None."""
-    reason = refusal(actor, incident, step)
-    if reason is not None:
-        return NotAllowed(reason)
-    if not state_allows(incident, step):
-        return Conflict(_("The case has moved on. Please look at it again."))
-    return None
 
 
 def _as_typed(body: Any) -> QueryDict:

@@ -189,11 +189,7 @@ def step(
         incident = lock(incident_id)
         if seen is not None and seen != incident.version:
             raise Conflict(_moved_on(incident))
-        reason = refusal(actor, incident, action)
-        if not state_allows(incident, action):
-            raise Conflict(_moved_on(incident)) if reason is None else NotAllowed(reason)
-        if reason is not None:
-            raise NotAllowed(reason)
+        check(incident, actor, action)
         case = Step(
             incident,
             action,
@@ -208,6 +204,15 @@ def step(
         yield case
         incident.version += 1
         _write(case, before)
+
+
+def check(incident: Incident, actor: Actor, action: str) -> None:
+    """Raise NotAllowed or Conflict unless ``actor`` may take ``action`` on the case now."""
+    reason = refusal(actor, incident, action)
+    if reason is not None:
+        raise NotAllowed(reason)
+    if not state_allows(incident, action):
+        raise Conflict(_moved_on(incident))
 
 
 @contextmanager

@@ -7,7 +7,6 @@ What lives here: turning requests into one service call and back. What must not:
 import json
 from typing import Any
 
-from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -22,7 +21,7 @@ from django.views.decorators.http import (
 )
 
 from core import logging
-from core.errors import CalendarMissing, Conflict, GeshiError, Invalid, NotAllowed
+from core.errors import CalendarMissing, GeshiError, Invalid, NotAllowed
 from core.htmx import render, wants_partial
 from core.ratelimit import client_ip
 from core.working_calendar import WorkingCalendar
@@ -31,10 +30,12 @@ from grids.backends import may_open_admin
 from grids.models import Role
 from grids.queries import KEEPERS
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
+from incidents.forms.errors import put_errors
 from incidents.models import Category, Incident, Tier
 from incidents.queries import choices, visible_incident
 from incidents.queries.page import CasePage, case_page, open_party_actions
 from incidents.services import contact, routing
+from incidents.services.step import check
 from incidents.views import shown, times
 from incidents.views.uploads import with_files
 from incidents.workflow import (
@@ -43,7 +44,6 @@ from incidents.workflow import (
     action_label,
     available,
     refusal,
-    state_allows,
 )
 
 STAFF = tuple(role for role in Role.values if role not in KEEPERS)
@@ -78,7 +78,8 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
         if refused:
             raise Invalid(refused, field="photos")
         if not form.is_valid():
-            raise _refused(actor, found, action) or Invalid
+            check(found, actor, action)
+            raise Invalid
         act.verb(incident_id=found.pk, actor=actor, **act.fixed, **form.arguments())
     except Invalid as error:
         put_errors(form, error)
@@ -89,25 +90,6 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
         found = _found(request, code)
         return _respond(request, found, opened=action, form=form, error=error, status=error.status)
     return _done(request, found, action)
-
-
-def _refused(actor: Actor, found: Incident, action: str) -> GeshiError | None:
-    """Return why the step is not to be taken at all, however well the form is filled in."""
-    reason = refusal(actor, found, action)
-    if reason is not None:
-        return NotAllowed(reason)
-    if not state_allows(found, action):
-        return Conflict(_("The case has moved on. Please look at it again."))
-    return None
-
-
-def put_errors(form: Form, error: Invalid) -> None:
-    """Put a refusal beside the field it is about."""
-    form.errors  # noqa: B018  full_clean must have run before errors are added
-    told = error.errors or ({} if form.errors else {"": [error.message]})
-    for name, messages in told.items():
-        for message in messages:
-            form.add_error(name if name in form.fields else None, str(message))
 
 
 def _done(request: HttpRequest, found: Incident, action: str) -> HttpResponse:

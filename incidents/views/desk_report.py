@@ -17,9 +17,10 @@ from core.errors import Invalid
 from core.htmx import render
 from grids.access import roles
 from incidents.desks import WRITERS
+from incidents.forms.errors import put_errors
 from incidents.forms.worker import DeskReportForm, own_areas
 from incidents.services.intake import take_in_once
-from incidents.views.case import acting, put_errors
+from incidents.views.case import acting
 from incidents.views.uploads import with_files
 
 

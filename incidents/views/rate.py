@@ -11,9 +11,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from core import ratelimit
-from core.errors import Conflict, GeshiError, Invalid
+from core.errors import Conflict, GeshiError
 from grids.access import public
 from grids.models import User
+from incidents.forms.errors import put_errors
 from incidents.forms.public import RatingForm
 from incidents.models import CallBack
 from incidents.queries import timeline
@@ -58,8 +59,7 @@ def _take(request: HttpRequest, callback: CallBack, form: RatingForm) -> HttpRes
             return _over(request, error.status, str(error))
         except GeshiError as error:
             status = error.status
-            known = isinstance(error, Invalid) and next(iter(error.errors), None)
-            form.add_error(known if known in form.fields else None, str(error))
+            put_errors(form, error)
         else:
             return redirect("rate", token=callback.token)
     return _page(request, callback, "rate", form, status)

@@ -16,10 +16,11 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_http_methods, require_safe
 
 from core import ratelimit
-from core.errors import GeshiError, Invalid
+from core.errors import GeshiError
 from grids.access import public
 from grids.models import Area
 from incidents import emergencies
+from incidents.forms.errors import put_errors
 from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_of_code
 from incidents.models import Source
@@ -53,7 +54,7 @@ def report(request: HttpRequest) -> HttpResponse:
             incident = take_in_once(_report_of(data, kept_photos, keepsake))
         except GeshiError as error:
             status = error.status
-            _say(form, error)
+            put_errors(form, error)
         else:
             done = redirect("report_done", code=incident.tracking_code)
             return keepsake.with_code(incident.tracking_code).write(done)
@@ -79,16 +80,6 @@ def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keeps
         photo_ids=photo_ids,
         draft_key=keepsake.draft_key,
     )
-
-
-def _say(form: ReportForm, error: GeshiError) -> None:
-    """Put a refusal beside the field it is about."""
-    told = error.errors if isinstance(error, Invalid) else {}
-    if not told:
-        form.add_error(None, str(error))
-    for name, messages in told.items():
-        for message in messages:
-            form.add_error(name if name in form.fields else None, str(message))
 
 
 def _page(

@@ -20,6 +20,7 @@ from core.htmx import render
 from grids.access import roles
 from grids.models import Role
 from incidents.forms.actions import ACTION_FORMS
+from incidents.forms.errors import put_errors
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import Incident
 from incidents.queries import choices, desks, visible_incident
@@ -102,9 +103,7 @@ def report(request: HttpRequest) -> HttpResponse:
             raise Invalid
         incident = _take_in(form, acting(request))
     except Invalid as error:
-        for name, messages in error.errors.items():
-            for message in messages:
-                form.add_error(name if name in form.fields else None, str(message))
+        put_errors(form, error)
         if wants_json:
             errors = {name: [str(m) for m in rows] for name, rows in form.errors.items()}
             said = next((rows[0] for rows in errors.values()), str(error))
