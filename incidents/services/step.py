@@ -34,7 +34,7 @@ from incidents.models import (
     StageClock,
 )
 from incidents.models.figures import GAUGE_DAY
-from incidents.workflow import TRANSITIONS, Actor, refusal, state_allows
+from incidents.workflow import TRANSITIONS, Actor, action_label, refusal, state_allows
 
 _CLOCK = Table(StageClock, "c")
 _CLOCKS = f"""
@@ -326,14 +326,10 @@ def _moved_on(incident: Incident) -> str:
         "The case has moved on: %(who)s took “%(what)s” at %(when)s. It is now “%(state)s”."
     ) % {
         "who": last.actor or last.get_actor_kind_display(),
-        "what": _label(last.action),
+        "what": action_label(last.action),
         "when": when,
         "state": incident.get_state_display(),
     }
-
-
-def _label(action: str) -> str:
-    return str(TRANSITIONS[action].label) if action in TRANSITIONS else action
 
 
 def person(actor: Actor) -> User:

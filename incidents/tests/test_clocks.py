@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from core.errors import CalendarMissing
+from core.errors import CalendarMissing, Conflict
 from core.models import CalendarYear, OutboxMessage, Timer
 from core.services.calendar import import_year
 from core.services.timers import sweep
@@ -164,6 +164,14 @@ def test_accepting_stops_its_clock_and_nothing_fires_later(world, clock):
     handling.accept(incident_id=incident.pk, actor=actor(world.city_handler))
     at(clock, hours=12)
     assert not rows(incident, "overdue").exists()
+
+
+def test_whoever_comes_late_reads_what_the_system_did_in_words(world, clock):
+    incident = world.accepted()
+    at(clock, days=2)
+    with pytest.raises(Conflict) as told:
+        handling.accept(incident_id=incident.pk, actor=actor(world.city_handler))
+    assert "超期升级" in str(told.value)
 
 
 def test_suspension_stops_every_clock_and_resumes_with_what_was_left(world, clock):
