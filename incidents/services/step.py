@@ -252,8 +252,11 @@ def lock(incident_id: int) -> Incident:
     rows = read(_LOCK, [incident_id], *_CASE)
     if not rows:
         raise Incident.DoesNotExist
-    incident, category, department, area = rows[0]
-    incident.category, incident.owner_department, incident.owner_area = category, department, area
+    incident, *joined = rows[0]
+    # Who waited for the lock has the case as it is now, beside what the old one was joined with.
+    for name, row in zip(("category", "owner_department", "owner_area"), joined, strict=True):
+        if row is not None and row.pk == getattr(incident, f"{name}_id"):
+            setattr(incident, name, row)
     return incident
 
 

@@ -267,6 +267,29 @@ def test_two_cases_are_not_merged_into_one_another_at_the_same_time(world):
     assert fresh(repeat).state == State.REPORTED
 
 
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waited_for_a_case_has_its_new_owner(world):
+    incident, found, waits_as = world.dispatched(), [], []
+
+    def wait():
+        with transaction.atomic():
+            waits_as.append(connection.connection.info.backend_pid)
+            found.append(lock(incident.pk))
+        connection.close()
+
+    somebody = threading.Thread(target=wait)
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock(incident.pk)
+        Incident.objects.filter(pk=incident.pk).update(owner_department=world.water)
+        somebody.start()
+        blocked = 0
+        while somebody.is_alive() and not blocked:
+            cursor.execute("SELECT cardinality(pg_blocking_pids(%s))", [(waits_as or [0])[0]])
+            blocked = cursor.fetchone()[0]
+    somebody.join(20)
+    assert found[0].owner_department == world.water
+
+
 def test_a_case_that_ended_meanwhile_takes_no_other_in(world):
     first, repeat = world.report(), world.report("垃圾还在")
     command = actor(world.command)
