@@ -81,6 +81,9 @@ class Services:
             place = elsewhere(link)
             if link.is_symlink():
                 link.unlink()
+            elif place.exists():
+                # The directory of links was deleted to start afresh.
+                shutil.rmtree(place, ignore_errors=True)
             link.symlink_to(place)
         place.mkdir(parents=True, exist_ok=True)
         give_to_service_user(place)

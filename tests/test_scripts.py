@@ -148,6 +148,26 @@ def test_services_run_from_a_checkout_with_a_long_or_closed_path(tmp_path, kind)
         shutil.rmtree(place)
 
 
+def test_deleting_the_directory_starts_afresh_wherever_its_data_lie(tmp_path):
+    tmp_path.chmod(0o700)
+    home = tmp_path / "var"
+    home.mkdir()
+    try:
+        services("start", home)
+        services("stop", home)
+        elsewhere = [link.resolve() for link in home.iterdir() if link.is_symlink()]
+        left = (home / "data").resolve() / "postgres/left-behind"
+        left.touch()
+        shutil.rmtree(home)
+        home.mkdir()
+        services("start", home)
+        assert not left.exists()
+    finally:
+        services("stop", home)
+    for place in elsewhere:
+        shutil.rmtree(place)
+
+
 @pytest.mark.stack
 def test_server_says_so_when_the_port_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
