@@ -30,7 +30,7 @@ def light(rows: IncidentQuerySet) -> IncidentQuerySet:
     ``head`` is the beginning of the text, ``lon`` and ``lat`` degrees or None; names come from
     :func:`give_names`.
     """
-    return rows.annotate(
+    return rows.annotate(  # type: ignore[no-redef]
         head=Left("text", HEAD_LENGTH),
         lon=Func("location", function="ST_X", output_field=FloatField()),
         lat=Func("location", function="ST_Y", output_field=FloatField()),
@@ -49,9 +49,8 @@ def give_names(incidents: Collection[Incident]) -> None:
         lineage = (row.town_id, row.village_id, row.grid_id)
         row.place = " · ".join(areas[pk] for pk in lineage if pk)
         row.category_label = names["categories"].get(row.category_id, "")
-        row.owner_label = names["departments"].get(row.owner_department_id) or areas.get(
-            row.owner_area_id, ""
-        )
+        department, area = row.owner_department_id or 0, row.owner_area_id or 0
+        row.owner_label = names["departments"].get(department) or areas.get(area, "")
 
 
 def catalogue_names() -> dict[str, dict[Any, str]]:

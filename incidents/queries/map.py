@@ -139,13 +139,10 @@ def points(box: Box, *, scope: Scope, filters: QueueFilters) -> Points:
 
     Far away, cases in one square of 64 pixels make a cluster {lat, lon, count, overdue}.
     """
-    rows = (
-        Incident.objects.open()
-        .filter(
-            within(scope), matching(filters), in_days(filters), location__bboverlaps=box.polygon
-        )
-        .annotate(lon=_coordinate("ST_X"), lat=_coordinate("ST_Y"))
+    rows = Incident.objects.open().filter(
+        within(scope), matching(filters), in_days(filters), location__bboverlaps=box.polygon
     )
+    rows = rows.annotate(lon=_coordinate("ST_X"), lat=_coordinate("ST_Y"))  # type: ignore[no-redef]
     if filters.area:
         rows = rows.filter(**{f"{filters.area.level}_id": filters.area.pk})
     if box.zoom >= POINTS_FROM:
