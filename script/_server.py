@@ -188,7 +188,8 @@ def run(demo: bool) -> None:
     services = Services(var)
     running: list[Part] = []
     try:
-        print("  … PostgreSQL and Redis", flush=True)
+        if services.wants_postgres or services.wants_redis:
+            print("  … PostgreSQL and Redis", flush=True)
         services.start()
         prepared = subprocess.run([BIN / "python", ROOT / "script/_prepare.py"], cwd=ROOT)
         if prepared.returncode:
