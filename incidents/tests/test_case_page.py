@@ -382,6 +382,7 @@ def test_a_suspended_case_says_until_when(world):
 
 
 @pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
 def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world, page_zh):
     RoutingRule.objects.create(position=1, name="交主管部门", owner_kind="category_owner")
     incident = world.report()
@@ -397,6 +398,7 @@ def test_a_dispatcher_narrows_the_catalogue_reads_the_preview_and_triages(world,
 
 
 @pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
 def test_words_already_taken_do_not_come_back_into_the_next_form(world, page_zh):
     incident = world.accepted()
     page = page_zh(1440)
