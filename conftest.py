@@ -87,7 +87,7 @@ class Pages:
     def sign_in(self, page: Page, user: Any) -> None:
         """Let the page's context be signed in as ``user``, without the login page."""
         client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        client.force_login(user, backend="grids.backends.PostingBackend")
         session = client.cookies["sessionid"].value
         cookie = {"name": "sessionid", "value": session, "url": f"{self._base_url}/"}
         page.context.add_cookies([cookie])

@@ -27,7 +27,7 @@ from grids.models import Area, Level, Posting, Role
 from incidents.models import Category, Incident
 from incidents.queries.desks import DEPARTMENT_TABS, PLACE_TABS
 
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+BACKEND = "grids.backends.PostingBackend"
 HOST = "127.0.0.1"
 # Pages turned before the deeper page of a list is measured.
 DEEP = 5

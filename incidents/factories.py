@@ -167,7 +167,7 @@ def actor(user: User) -> Actor:
 def as_(user: User) -> Client:
     """A browser without scripts in which ``user`` is signed in."""
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="grids.backends.PostingBackend")
     return client
 
 
