@@ -341,6 +341,12 @@ class Incident(models.Model):
                 name="open_by_department",
                 condition=Q(ended_at__isnull=True),
             ),
+            # How much is late, counted for every board.
+            models.Index(
+                fields=["county", "town", "state"],
+                name="open_overdue",
+                condition=Q(ended_at__isnull=True, overdue_at__isnull=False),
+            ),
             models.Index(
                 fields=["id"],
                 name="incident_awaiting_triage",

@@ -155,7 +155,8 @@ def place_counts(areas: Sequence[Area], *, soon: datetime) -> dict[str, int]:
         )
     )
     # What a place was given may lie beside it.
-    counts["ours"] = Incident.objects.filter(owner_area_id__in=ids, state__in=states).count()
+    ours = Incident.objects.open().filter(owner_area_id__in=ids, state__in=states)
+    counts["ours"] = ours.count()
     if level == Level.TOWN:
         counts["extensions"] = Extension.objects.filter(
             decision=Extension.Decision.PENDING, incident__town_id__in=ids
