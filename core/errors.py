@@ -62,6 +62,18 @@ class BadUpload(Invalid):
     code = "bad_upload"
 
 
+class TooLarge(GeshiError):
+    """A request longer than anything the house takes."""
+
+    status = 413
+    code = "too_large"
+
+    def __init__(self, megabytes: int) -> None:
+        super().__init__(
+            _("This is larger than %(megabytes)s MB and was not read."), megabytes=megabytes
+        )
+
+
 class NotAllowed(GeshiError):
     """Inside the scope, but without the right."""
 

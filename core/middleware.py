@@ -3,13 +3,16 @@
 import re
 import uuid
 from collections.abc import Callable
+from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from core import logging
-from core.errors import GeshiError
+from core.errors import GeshiError, TooLarge
 from core.views.errors import refusal
 
+MEGABYTE = 1024 * 1024
 _GOOD_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -34,6 +37,13 @@ class GeshiMiddleware:
             logging.case_code.reset(case_token)
         response.headers["X-Request-ID"] = request_id
         return response
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        """Refuse a body that is too long before anybody reads it, and puts it on the disk."""
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > settings.BODY_MEGABYTES * MEGABYTE:
+            return refusal(request, TooLarge(settings.BODY_MEGABYTES))
+        return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         return refusal(request, error) if isinstance(error, GeshiError) else None

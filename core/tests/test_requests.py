@@ -101,6 +101,16 @@ def test_a_refusal_names_its_fields_and_escapes_them(client):
     assert body["request_id"]
 
 
+@pytest.mark.parametrize("prefix", ["/", "/api/v1/"])
+def test_a_body_longer_than_anything_we_take_is_refused_unread(client, settings, prefix):
+    settings.BODY_MEGABYTES = 3
+    too_long, just_right = ((3 * 1024 * 1024 + more) for more in (1, 0))
+    refused = client.generic("POST", f"{prefix}id/", b"", CONTENT_LENGTH=str(too_long))
+    taken = client.generic("POST", f"{prefix}id/", b"", CONTENT_LENGTH=str(just_right))
+    assert (refused.status_code, taken.status_code) == (413, 200)
+    assert "3 MB" in refused.content.decode()
+
+
 def test_too_many_says_when_to_come_back(client):
     assert client.get("/refuse/too-many/").headers["Retry-After"] == "7"
 

@@ -770,6 +770,7 @@ class _Teller:
         if before > REOPEN_CAP:
             incident.owner_department = incident.owner_area = incident.handler = None
             incident.rung = COMMAND_RUNG
+            story.start(Stage.TRIAGE)
             story.step("rate", RESIDENT, state=State.SUPERVISED, note=comment, **data)
             incident.round = before + 1
             story.notices.append(

@@ -49,6 +49,11 @@ def test_ended_cases_run_no_clock_and_open_ones_are_timed(county):
     assert set(due.values_list("pk", flat=True)) <= timed
 
 
+def test_every_case_under_supervision_has_a_clock(county):
+    for case in Incident.objects.filter(state=State.SUPERVISED):
+        assert StageClock.objects.filter(incident=case, finished_at=None).exists()
+
+
 def test_nobody_rates_what_was_not_verified(county):
     for callback in CallBack.objects.exclude(score=""):
         steps = Event.objects.filter(incident=callback.incident, data__round=callback.round)

@@ -94,8 +94,8 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
     def branches(self, scope: Scope) -> list["IncidentQuerySet"]:
         """Return one queryset for each equality of the scope.
 
-        Each is served by one keyset index; a list page merges them. Together
-        they are exactly :meth:`visible_to`.
+        Each is served by one keyset index; a list page merges them. Together they are
+        :meth:`visible_to` without what the person reported themselves.
         """
         found: list[IncidentQuerySet] = [
             self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas
