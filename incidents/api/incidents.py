@@ -25,7 +25,7 @@ from incidents.api import shapes
 from incidents.api.shapes import IncidentDetail, IncidentPage
 from incidents.forms.actions import ACTION_FORMS
 from incidents.models import Incident, Source, State, Tier
-from incidents.queries import running_clocks, told, visible_incident
+from incidents.queries import running_clocks, timeline, visible_incident
 from incidents.queries.listing import give_names
 from incidents.queries.queue import ORDERS, WAITING, queue_page, read_filters
 from incidents.services.step import check
@@ -148,7 +148,7 @@ def _detail(incident: Incident, actor: Actor) -> dict[str, Any]:
     incident.owner_label = str(incident.owner or "")
     return shapes.detail(
         incident,
-        events=told(incident),
+        events=timeline(incident),
         clocks=running_clocks(incident),
         steps=[line for line in available(actor, incident) if line.action in ACTION_FORMS],
     )

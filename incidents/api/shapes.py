@@ -8,7 +8,6 @@ reporters, and any read from the database.
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
@@ -125,7 +124,7 @@ def row(incident: Incident) -> dict[str, Any]:
 def detail(
     incident: Incident,
     *,
-    events: Sequence[tuple[Event, Sequence[UUID]]],
+    events: Sequence[Event],
     clocks: Sequence[StageClock],
     steps: Sequence[Transition],
 ) -> dict[str, Any]:
@@ -139,13 +138,13 @@ def detail(
         "lat": location.y if location else None,
         "lon": location.x if location else None,
         "found_by": incident.found_by,
-        "timeline": [_event(event, photos) for event, photos in events],
+        "timeline": [_event(event) for event in events],
         "clocks": [_clock(clock) for clock in clocks],
         "actions": [{"action": step.action, "label": str(step.label)} for step in steps],
     }
 
 
-def _event(event: Event, photos: Sequence[UUID]) -> dict[str, Any]:
+def _event(event: Event) -> dict[str, Any]:
     return {
         "seq": event.seq,
         "at": _local(event.at),
@@ -159,7 +158,7 @@ def _event(event: Event, photos: Sequence[UUID]) -> dict[str, Any]:
         "note": event.note,
         "data": event.data,
         "public": event.public,
-        "photos": [reverse("file", args=[pk]) for pk in photos],
+        "photos": [reverse("file", args=[pk]) for pk in event.photo_ids],
     }
 
 

@@ -1,5 +1,7 @@
 """The timeline: append-only, guarded by a trigger."""
 
+from uuid import UUID
+
 import pgtrigger
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -42,6 +44,9 @@ class Event(models.Model):
     note = models.TextField(_("note"), blank=True)
     data = models.JSONField(_("details"), default=dict, blank=True)
     public = models.BooleanField(_("shown to the reporter"), default=False)
+
+    # What queries.timeline adds.
+    photo_ids: list[UUID]
 
     class Meta:
         verbose_name = _("timeline row")

@@ -8,7 +8,6 @@ from incidents.queries.case import (
     open_party_ids,
     running_clocks,
     timeline,
-    told,
     unread_count,
     visible_incident,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "open_party_ids",
     "running_clocks",
     "timeline",
-    "told",
     "unread_count",
     "visible_incident",
 ]

@@ -86,14 +86,40 @@ def notice_branches(user: User, scope: Scope) -> list[QuerySet[Notice]]:
     return [Notice.objects.filter(**address) for address in _addresses(user, scope)]
 
 
+_UNREAD = """
+    SELECT count(*) FILTER (WHERE read_at IS NULL) FROM (
+        (SELECT id, read_at FROM incidents_notice
+          WHERE user_id = %(user)s ORDER BY id DESC LIMIT %(reach)s)
+        UNION
+        SELECT newest.* FROM unnest(%(departments)s::bigint[]) AS department, LATERAL (
+            SELECT id, read_at FROM incidents_notice
+             WHERE department_id = department ORDER BY id DESC LIMIT %(reach)s) AS newest
+        UNION
+        SELECT newest.* FROM unnest(%(areas)s::bigint[], %(roles)s::text[]) AS post (area, role),
+            LATERAL (
+            SELECT id, read_at FROM incidents_notice AS n
+             WHERE n.area_id = post.area AND n.role = post.role
+             ORDER BY id DESC LIMIT %(reach)s) AS newest
+    ) AS mine
+"""
+
+
 def unread_count(user: User, scope: Scope) -> int:
     """Return how many of the person's newest notices are unread (1 query, never a long one)."""
-    newest = [
-        branch.order_by("-id").values_list("pk", "read_at")[:UNREAD_REACH]
-        for branch in notice_branches(user, scope)
-    ]
-    rows = newest[0].union(*newest[1:]) if len(newest) > 1 else newest[0]
-    return sum(read_at is None for _pk, read_at in rows)
+    addresses = _addresses(user, scope)
+    places = [address for address in addresses if "area_id" in address]
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            _UNREAD,
+            {
+                "user": user.pk,
+                "departments": [a["department_id"] for a in addresses if "department_id" in a],
+                "areas": [place["area_id"] for place in places],
+                "roles": [place["role"] for place in places],
+                "reach": UNREAD_REACH,
+            },
+        )
+        return cursor.fetchone()[0]
 
 
 _AREAS = ("county", "town", "village", "grid", "unit", "area", "owner_area")
@@ -167,7 +193,7 @@ _EVENT = (Table(Event, "e"), Table(User, "u", without=_PRIVATE))
 _EVENTS = f"""
     SELECT {", ".join(table.columns for table in _EVENT)}
       FROM incidents_event e LEFT JOIN grids_user u ON u.id = e.actor_id
-     WHERE e.incident_id = %s
+     WHERE e.incident_id = %s AND (e.public OR NOT %s)
      ORDER BY e.seq
 """  # noqa: S608  only names of columns
 _PHOTO_IDS = """
@@ -176,21 +202,16 @@ _PHOTO_IDS = """
 """
 
 
-def told(incident: Incident) -> list[tuple[Event, list[UUID]]]:
-    """Return the timeline, oldest first: rows with their actor, and ids of photos (2 queries)."""
+def timeline(incident: Incident, *, public: bool = False) -> list[Event]:
+    """Return the case's timeline, oldest first, with actors and ``photo_ids`` (2 queries)."""
     photos: dict[int, list[UUID]] = {}
     with prepared.cursor() as cursor:
         cursor.execute(_PHOTO_IDS, [incident.pk])
         for event_id, photo_id in cursor.fetchall():
             photos.setdefault(event_id, []).append(photo_id)
-    rows = []
-    for event, actor in read(_EVENTS, [incident.pk], *_EVENT):
+    events = []
+    for event, actor in read(_EVENTS, [incident.pk, public], *_EVENT):
         event.actor = actor
-        rows.append((event, photos.get(event.pk, [])))
-    return rows
-
-
-def timeline(incident: Incident, *, public: bool = False) -> QuerySet[Event]:
-    """Return the case's timeline, oldest first, with actors and photos (2 queries)."""
-    rows = incident.events.select_related("actor").prefetch_related("photos").order_by("seq")
-    return rows.filter(public=True) if public else rows
+        event.photo_ids = photos.get(event.pk, [])
+        events.append(event)
+    return events

@@ -48,7 +48,7 @@ class CasePage:
 
 def case_page(incident: Incident) -> CasePage:
     """Read what the page of ``incident`` shows (5 queries, and one for each further story)."""
-    events = list(timeline(incident))
+    events = timeline(incident)
     told = {event.action for event in events}
     page = CasePage(incident, events, running_clocks(incident))
     page.suggestion = (

@@ -333,6 +333,6 @@ def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[st
         "clocks": [times.clock(row, calendar, now) for row in page.clocks],
         "due": times.due(found, now),
         "events": shown.timeline(page.events, found),
-        "photos": [shown.photo(shot.pk) for shot in first.photos.all()] if first else [],
+        "photos": [shown.photo(pk) for pk in first.photo_ids] if first else [],
         "suggestion": shown.suggestion(page),
     }

@@ -86,7 +86,7 @@ def progress(incident: Incident, *, bare: bool = False) -> Progress:
     ``bare`` leaves out notes, photos and facts: what others may see of a case theirs was
     merged into.
     """
-    rows = list(timeline(incident, public=True))
+    rows = timeline(incident, public=True)
     return Progress(
         words=_words(incident),
         steps=_steps(incident),
@@ -133,7 +133,7 @@ def _event(row: Event, incident: Incident) -> dict[str, Any]:
 
 def photo_links(row: Event) -> list[dict[str, str]]:
     """Return the photos of a timeline row for parts/photos.html."""
-    return [{"url": reverse("file", args=[photo.pk])} for photo in row.photos.all()]
+    return [{"url": reverse("file", args=[pk])} for pk in row.photo_ids]
 
 
 def _who(row: Event) -> str:

@@ -73,7 +73,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     incident = callback.incident
-    rows = list(timeline(incident, public=True))
+    rows = timeline(incident, public=True)
     results = [row for row in rows if row.action in RESULTS]
     context = {
         "callback": callback,

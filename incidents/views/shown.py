@@ -104,7 +104,7 @@ def _event(event: Event, incident: Incident) -> dict[str, Any]:
         "note": event.note,
         "data": facts(event, incident),
         "explanation": [_rule(row) for row in event.data.get("explanation") or []],
-        "photos": [photo(shot.pk) for shot in event.photos.all()],
+        "photos": [photo(pk) for pk in event.photo_ids],
     }
 
 
