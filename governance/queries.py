@@ -137,10 +137,17 @@ class Today:
 
 
 def today_figures(areas: Iterable[Area], day: date) -> Today:
-    """Return the figures of ``day`` and the rates of the 30 days that end with it (4 queries)."""
+    """Return the figures of ``day`` and the rates of the 30 days that end with it (≤ 4 queries).
+
+    The rates may be ten seconds old, the figures of the day are not.
+    """
     held = list(areas)
     now = figures.day_figures(held, day, day)
-    month = figures.day_figures(held, day - timedelta(days=RATE_DAYS - 1), day)
+    month = kept(
+        _board_key(f"month:{day}", held),
+        lambda: figures.day_figures(held, day - timedelta(days=RATE_DAYS - 1), day),
+        BOARD_KEPT,
+    )
     states = figures.state_counts(held)
     overdue = figures.open_overdue(held)
     return Today(
@@ -182,8 +189,7 @@ def _loads(key: str, names: dict[int, str], scope: Scope) -> list[Load]:
         counted = rows.order_by().values_list(key).annotate(Count("pk"), Count("overdue_at"))
         return list(counted)
 
-    held = "-".join(str(area.pk) for area in scope.areas)
-    rows = kept(f"board:{key}:{held}", read, BOARD_KEPT)
+    rows = kept(_board_key(key, scope.areas), read, BOARD_KEPT)
     loads = [Load(pk, names[pk], n, late) for pk, n, late in rows if pk in names]
     return sorted(loads, key=lambda load: (-load.overdue, -load.open, load.pk))
 
@@ -208,7 +214,15 @@ TROUBLE = ("overdue", "rework", "reopened")
 
 
 def worse_towns(scope: Scope, day: date) -> list[Trend]:
-    """Return towns with more trouble in the week ending with ``day``, worst first (3 queries)."""
+    """Return towns with more trouble in the week ending with ``day``, worst first.
+
+    At most 3 queries, at most ten seconds old.
+    """
+    key = _board_key(f"worse:{day}", scope.areas)
+    return kept(key, lambda: _worse_towns(scope, day), BOARD_KEPT)
+
+
+def _worse_towns(scope: Scope, day: date) -> list[Trend]:
     before = day - timedelta(days=WEEK)
     first = day - timedelta(days=WEEK - 1)
     last = figures.by_town(scope.areas, first, day, metrics=TROUBLE)
@@ -220,6 +234,10 @@ def worse_towns(scope: Scope, day: date) -> list[Trend]:
         for pk, name in _town_names(scope).items()
     ]
     return sorted((t for t in trends if t.more > 0), key=lambda trend: (-trend.more, trend.pk))
+
+
+def _board_key(what: str, areas: Iterable[Area]) -> str:
+    return f"board:{what}:" + "-".join(str(area.pk) for area in areas)
 
 
 def _town_names(scope: Scope) -> dict[int, str]:
