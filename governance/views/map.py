@@ -12,9 +12,11 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page, require_GET
 
+from core.choices import labels
 from grids.access import public, roles
 from grids.models import Role
 from grids.queries import KEEPERS
+from incidents.models import State
 from incidents.queries import map as maps
 from incidents.queries.queue import read_filters
 
@@ -67,6 +69,7 @@ def points(request: HttpRequest) -> HttpResponse:
     scope = request.scope  # type: ignore[attr-defined]
     filters = read_filters(params, scope=scope)
     found = maps.points(box, scope=scope, filters=filters)
+    states = labels(State)
     body = {
         "points": [
             {
@@ -75,7 +78,7 @@ def points(request: HttpRequest) -> HttpResponse:
                 "lon": round(row.lon, 6),
                 "overdue": row.overdue_at is not None,
                 "state": row.state,
-                "state_label": row.get_state_display(),
+                "state_label": states[row.state],
                 "label": row.head,
                 "url": reverse("incident", args=[row.tracking_code]),
             }

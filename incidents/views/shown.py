@@ -132,7 +132,7 @@ def facts(event: Event, incident: Incident) -> list[tuple[str, str]]:
 
 
 def _choice(choices: Any, value: str) -> str:
-    return str(choices(value).label) if value in choices.values else str(value)
+    return labels(choices).get(value, str(value))
 
 
 def _category(code: str, incident: Incident) -> str:
