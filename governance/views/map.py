@@ -15,7 +15,7 @@ from django.views.decorators.http import conditional_page, require_GET
 from core.choices import labels
 from grids.access import public, roles
 from grids.models import Role
-from grids.queries import KEEPERS
+from grids.models.posting import KEEPERS
 from incidents.models import State
 from incidents.queries import map as maps
 from incidents.queries.queue import read_filters

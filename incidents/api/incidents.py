@@ -20,7 +20,7 @@ from core.errors import Invalid
 from core.ratelimit import client_ip
 from grids.access import HasRole
 from grids.models import Role
-from grids.queries import KEEPERS
+from grids.models.posting import KEEPERS
 from incidents.api import shapes
 from incidents.api.shapes import IncidentDetail, IncidentPage
 from incidents.forms.actions import ACTION_FORMS

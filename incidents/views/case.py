@@ -28,7 +28,7 @@ from core.working_calendar import WorkingCalendar
 from grids.access import roles
 from grids.backends import may_open_admin
 from grids.models import Role
-from grids.queries import KEEPERS
+from grids.models.posting import KEEPERS
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
 from incidents.forms.errors import put_errors
 from incidents.models import Category, Incident, Tier

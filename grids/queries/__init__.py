@@ -1,0 +1,33 @@
+"""Reads over territory and people, a module for each thing looked at.
+
+What must not live here: anything that changes a row.
+"""
+
+from grids.queries.places import (
+    NEAREST_GRID_LIMIT,
+    Place,
+    forget_names,
+    place_of_area,
+    place_of_point,
+    place_of_text,
+    spoken_names,
+)
+from grids.queries.scope import COUNTY_WIDE_ROLES, Scope, demo_accounts
+from grids.queries.territory import all_codes, names_of, the_county, unsound_shapes
+
+__all__ = [
+    "COUNTY_WIDE_ROLES",
+    "NEAREST_GRID_LIMIT",
+    "Place",
+    "Scope",
+    "all_codes",
+    "demo_accounts",
+    "forget_names",
+    "names_of",
+    "place_of_area",
+    "place_of_point",
+    "place_of_text",
+    "spoken_names",
+    "the_county",
+    "unsound_shapes",
+]
