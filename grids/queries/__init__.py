@@ -10,6 +10,7 @@ from grids.queries.places import (
     place_of_area,
     place_of_point,
     place_of_text,
+    places_of_areas,
     spoken_names,
 )
 from grids.queries.scope import COUNTY_WIDE_ROLES, Scope, demo_accounts
@@ -27,6 +28,7 @@ __all__ = [
     "place_of_area",
     "place_of_point",
     "place_of_text",
+    "places_of_areas",
     "spoken_names",
     "the_county",
     "unsound_shapes",

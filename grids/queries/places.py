@@ -3,9 +3,12 @@
 What must not live here: the tree for its own sake (territory.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
+
+from django.db import connection
 
 from core import prepared
 from grids.models import Area, Level
@@ -78,9 +81,12 @@ def place_of_point(*, longitude: float, latitude: float) -> Place | None:
 def place_of_area(area: Area, *, found_by: str = "given") -> Place:
     """Return the place that is ``area`` itself (1 query)."""
     lineage = Area.objects.filter(path__in=area.lineage_paths).values_list("level", "pk")
-    ids = dict(lineage)
+    return _place(area.pk, dict(lineage), found_by=found_by)
+
+
+def _place(area_id: int, ids: dict[str, int], *, found_by: str) -> Place:
     return Place(
-        area_id=area.pk,
+        area_id=area_id,
         county_id=ids[Level.COUNTY],
         town_id=ids.get(Level.TOWN),
         village_id=ids.get(Level.VILLAGE),
@@ -88,6 +94,26 @@ def place_of_area(area: Area, *, found_by: str = "given") -> Place:
         unit_id=ids.get(Level.UNIT),
         found_by=found_by,
     )
+
+
+_LINEAGES = """
+    SELECT area.id, above.level, above.id
+      FROM grids_area area
+      JOIN grids_area above ON above.path = ANY (ARRAY(
+           SELECT left(area.path, n * {step})
+             FROM generate_series(1, length(area.path) / {step}) AS n))
+     WHERE area.id = ANY(%s)
+"""
+
+
+def places_of_areas(area_ids: Iterable[int]) -> dict[int, Place]:
+    """Return {area id: its place} for areas from the county down (1 query)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LINEAGES.format(step=Area.steplen), [list(area_ids)])
+        lineages: dict[int, dict[str, int]] = {}
+        for pk, level, above in cursor.fetchall():
+            lineages.setdefault(pk, {})[level] = above
+    return {pk: _place(pk, ids, found_by="given") for pk, ids in lineages.items()}
 
 
 # Endings people leave out when they say where something is.

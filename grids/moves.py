@@ -1,0 +1,85 @@
+"""What goes along when areas move or merge: the list of followers, which each floor fills.
+
+What lives here: the registry. What must not: moving areas (services/reshaping.py,
+services/reorganisation.py) and rows of the floors above.
+
+An act that changes the tree hands over ``areas``: {id of an area as it was: id of the area that
+stands for it now}. An area that only has another parent maps to itself; one that was merged maps
+to the area that took it in. Everything below a moved area is named too. A follower finds its
+rows by their deepest area among the keys and gives them the value, together with the ids of
+county, town, village, grid and unit above it (``grids.queries.places_of_areas`` reads them from
+the tree as it stands after the act). Open and past rows follow alike; figures stay with the
+area they were counted for.
+
+    moves.register(
+        "incidents",
+        labels={"open": _("Open cases"), "past": _("Past cases")},
+        count=count_rows,   # (areas) -> {"open": 3, "past": 41}; before the act, for a dry run
+        follow=follow_rows, # (areas, on=day, actor=user) -> the same; after it, in its transaction
+    )
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+Areas = Mapping[int, int]
+
+
+class Count(Protocol):
+    """Says how many rows of each kind would follow; changes nothing."""
+
+    def __call__(self, areas: Areas) -> dict[str, int]: ...
+
+
+class Follow(Protocol):
+    """Lets the rows follow; the tree has already changed, its lock is held.
+
+    ``on`` is the first day of the new order, ``actor`` who ordered it (None is the system).
+    """
+
+    def __call__(self, areas: Areas, *, on: date, actor: Any) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One line of a dry run: ``label`` is a lazy translation."""
+
+    key: str
+    label: Any
+    n: int
+
+
+@dataclass(frozen=True)
+class _Follower:
+    labels: Mapping[str, Any]
+    count: Count
+    follow: Follow
+
+
+_followers: dict[str, _Follower] = {}
+
+
+def register(name: str, *, labels: Mapping[str, Any], count: Count, follow: Follow) -> None:
+    """Add a follower; a second one of the same name replaces the first."""
+    _followers[name] = _Follower(labels, count, follow)
+
+
+def counts(areas: Areas) -> list[Tally]:
+    """Return what would follow, kind by kind, zeros included, in order of registration."""
+    return [
+        Tally(f"{name}:{kind}", label, found.get(kind, 0))
+        for name, follower in _followers.items()
+        for found in [follower.count(areas)]
+        for kind, label in follower.labels.items()
+    ]
+
+
+def follow(areas: Areas, *, on: date, actor: Any) -> dict[str, int]:
+    """Let every follower's rows follow; return {"name:kind": number} for the audit entry."""
+    return {
+        f"{name}:{kind}": n
+        for name, follower in _followers.items()
+        for kind, n in follower.follow(areas, on=on, actor=actor).items()
+    }
