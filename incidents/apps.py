@@ -11,11 +11,13 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         # Models are only importable once the registry is ready.
         from core.services import outbox, timers  # noqa: PLC0415
+        from grids import closing, moves  # noqa: PLC0415
         from incidents import desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
             clocks,
             handling,
+            moving,
             notices,
             retention,
             verification,
@@ -28,4 +30,6 @@ class IncidentsConfig(AppConfig):
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
+        moves.register("incidents", labels=moving.LABELS, count=moving.count, follow=moving.follow)
+        closing.register("incidents", moving.obstacles)
         desks.connect()

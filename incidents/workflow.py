@@ -197,6 +197,7 @@ SYSTEM_ROWS = {
     "warn": _("Deadline is near"),
     "overdue": _("Deadline missed"),
     "escalate": _("Climbed one step"),
+    "follow_area": _("The area was rearranged"),
     "forget_contact": _("Reporter's contact erased by rule"),
 }
 

@@ -7,11 +7,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.services import timers
+from grids import closing, moves
 from grids.desks import Desk, register
 from incidents.registry import register_handover, register_notice
 from incidents.services import retention
 from mediation.models import LIST_ROLES
-from mediation.services import deadlines, registering
+from mediation.services import deadlines, moving, registering
 from mediation.services.retention import forget_phones
 from mediation.workflow import NOTICE_KINDS
 
@@ -27,6 +28,8 @@ def connect() -> None:
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
     retention.register("party_phone", forget_phones, subject_type="dispute")
+    moves.register("mediation", labels=moving.LABELS, count=moving.count, follow=moving.follow)
+    closing.register("mediation", moving.obstacles)
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"
