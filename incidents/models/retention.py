@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 class RetentionRule(models.Model):
     """From ``valid_from`` on, ``what`` is erased ``days`` days after its case has ended.
 
+    Of a household that is when it moved out, of a visit the visit itself.
+
     The shortest time the purpose allows (Personal Information Protection Law, art. 19). A new
     rule is a new row; what has none is kept.
     """
@@ -18,6 +20,9 @@ class RetentionRule(models.Model):
     class What(models.TextChoices):
         REPORTER_CONTACT = "reporter_contact", _("Name and phone of the reporter")
         PARTY_PHONE = "party_phone", _("Phones of the parties to a dispute")
+        HOUSEHOLD_CONTACT = "household_contact", _("Contact of a household that moved out")
+        VISIT_POINT = "visit_point", _("Where the phone was at a visit")
+        VISIT_DIARY = "visit_diary", _("Diary and photos of a visit")
 
     what = models.CharField(_("what is erased"), max_length=20, choices=What.choices)
     days = models.PositiveSmallIntegerField(_("days after the end"))
@@ -34,7 +39,15 @@ class RetentionRule(models.Model):
             ),
             models.CheckConstraint(
                 name="retention_what_known",
-                condition=Q(what__in=["reporter_contact", "party_phone"]),
+                condition=Q(
+                    what__in=[
+                        "reporter_contact",
+                        "party_phone",
+                        "household_contact",
+                        "visit_point",
+                        "visit_diary",
+                    ]
+                ),
             ),
             models.CheckConstraint(
                 name="retention_at_least_a_day",
