@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid
 from core.services import audit
 from grids.models import Area, GridKind, Level, User
-from grids.models.area import CODE_LENGTH, PARENT_LEVEL
+from grids.models.area import CODE_LENGTH, PARENT_LEVEL, ROOT_LEVELS
 from grids.queries import forget_names
 
 Progress = Callable[[int], object]
@@ -36,8 +36,6 @@ OUTLINE_TOLERANCE = {
     Level.GRID: 0.00005,
     Level.UNIT: 0.00001,
 }
-# A tree may begin at any of these.
-ROOT_LEVELS = frozenset({Level.PROVINCE, Level.CITY, Level.COUNTY})
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def add_areas(
     Raises Invalid with errors {"line number": [message, …]}.
     """
     with transaction.atomic():
-        _lock_tree()
+        lock_tree()
         known = _known({row.code for row in rows} | {row.parent_code for row in rows})
         check_areas(rows, known=known)
         counts = _write(rows, known, source=source, progress=progress)
@@ -202,7 +200,8 @@ def _moved(row: NewArea) -> str:
     }
 
 
-def _lock_tree() -> None:
+def lock_tree() -> None:
+    """Let nobody else change the tree until the end of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
 
@@ -373,7 +372,7 @@ def set_boundaries(
             with connection.cursor() as cursor:
                 cursor.execute(_SET_BOUNDARIES, [[r.code for r in part], [r.wkb for r in part]])
                 ids = [pk for (pk,) in cursor.fetchall()]
-            _draw(ids)
+            redraw(ids)
             changed += ids
             progress(len(part))
         if changed:
@@ -394,11 +393,12 @@ def derive_boundaries(level: str) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_DERIVE.format(step=Area.steplen), [below, level])
         ids = [pk for (pk,) in cursor.fetchall()]
-        _draw(ids)
+        redraw(ids)
     return len(ids)
 
 
-def _draw(ids: list[int]) -> None:
+def redraw(ids: list[int]) -> None:
+    """Make outline and centre of these areas follow from their boundaries (1 query)."""
     if not ids:
         return
     levels = [level.value for level in OUTLINE_TOLERANCE]
