@@ -11,6 +11,7 @@ from grids.models.household import (
     HouseholdCare,
     HouseholdLink,
 )
+from grids.models.network import AllianceGrid, AllianceVillage, GridTheme, ThemeDuty
 from grids.models.posting import Posting, Role, WorkerKind
 from grids.models.user import User
 from grids.models.visit import Visit, VisitPhoto, VisitRule
@@ -18,6 +19,8 @@ from grids.models.visit import Visit, VisitPhoto, VisitRule
 __all__ = [
     "NEVER",
     "SHAPES",
+    "AllianceGrid",
+    "AllianceVillage",
     "Area",
     "AreaCode",
     "AuditState",
@@ -29,6 +32,7 @@ __all__ = [
     "Department",
     "FaultKind",
     "GridKind",
+    "GridTheme",
     "Household",
     "HouseholdCare",
     "HouseholdLink",
@@ -36,6 +40,7 @@ __all__ = [
     "Level",
     "Posting",
     "Role",
+    "ThemeDuty",
     "User",
     "Verdict",
     "Visit",

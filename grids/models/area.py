@@ -4,6 +4,7 @@ What lives here: the tree, its boundaries, what is always true of an area.
 What must not: who works there (posting.py) and what happens there (incidents).
 """
 
+import pgtrigger
 from django.contrib.gis.db import models
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateRangeField, RangeOperators
@@ -35,6 +36,8 @@ CODE_LENGTH = {
     Level.UNIT: 17,
 }
 PARENT_LEVEL = dict(zip(list(Level)[1:], list(Level)[:-1], strict=True))
+# A tree may begin at any of these.
+ROOT_LEVELS = frozenset({Level.PROVINCE, Level.CITY, Level.COUNTY})
 
 
 class GridKind(models.TextChoices):
@@ -79,12 +82,44 @@ class AreaManager(MP_NodeManager.from_queryset(AreaQuerySet)):  # type: ignore[m
         return AreaQuerySet(self.model, using=self._db).order_by("path")
 
 
+# Every new or changed row stands below one of the level above; nobody leaves children behind.
+# By path a cycle cannot be written at all.
+_ABOVE = " ".join(f"WHEN '{low}' THEN '{high}'" for low, high in PARENT_LEVEL.items())
+_ROOTS = ", ".join(f"'{level}'" for level in sorted(ROOT_LEVELS))
+_WRONG_PLACE = f"""
+    IF EXISTS (
+        SELECT FROM fresh LEFT JOIN grids_area parent
+            ON parent.path = left(fresh.path, length(fresh.path) - {MP_Node.steplen})
+         WHERE length(fresh.path) <> fresh.depth * {MP_Node.steplen}
+            OR CASE fresh.depth WHEN 1 THEN fresh.level NOT IN ({_ROOTS})
+               ELSE parent.level IS DISTINCT FROM CASE fresh.level {_ABOVE} END END
+    ) THEN
+        RAISE EXCEPTION 'an area is not below an area of the level above it'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_below_its_level';
+    END IF;
+"""  # noqa: S608  only levels
+_LEFT_BEHIND = """
+    IF EXISTS (
+        SELECT FROM stale
+         WHERE NOT EXISTS (SELECT FROM grids_area here WHERE here.path = stale.path)
+           AND EXISTS (SELECT FROM grids_area child
+                        WHERE child.path ~>~ stale.path AND child.path ~<~ (stale.path || '~'))
+    ) THEN
+        RAISE EXCEPTION 'an area went away from the areas below it'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_keeps_its_children';
+    END IF;
+    RETURN NULL;
+"""
+
+
 class Area(MP_Node):
     """One area: a county, town, village or community, grid or ten-household unit.
 
     ``code`` is its identity today; earlier codes stay in :class:`AreaCode`.
     Names repeat and are never a key. ``boundary`` is EPSG:4326 (CGCS2000 is
-    taken as such); ``outline`` is the same, simplified for drawing.
+    taken as such); ``outline`` is the same, simplified for drawing. ``merged_into``
+    is where a closed area went, if it went into another. ``version`` is raised by
+    the database whenever one of these changes (compare-and-set).
     """
 
     code = models.CharField(_("code"), max_length=17, unique=True)
@@ -100,6 +135,16 @@ class Area(MP_Node):
     )
     centre = models.PointField(null=True, blank=True, editable=False, spatial_index=False)
     closed_on = models.DateField(_("closed on"), null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged",
+        verbose_name=_("merged into"),
+    )
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
 
     node_order_by: list[str] = []
     objects = AreaManager()
@@ -128,6 +173,52 @@ class Area(MP_Node):
                 condition=Q(level="grid", grid_kind__in=GridKind.values)
                 | (~Q(level="grid") & Q(grid_kind="")),
                 violation_error_message=_("A grid, and only a grid, has a kind."),
+            ),
+            models.CheckConstraint(
+                name="area_merged_is_closed",
+                condition=Q(merged_into__isnull=True) | Q(closed_on__isnull=False),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="area_version",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(
+                    "path",
+                    "code",
+                    "name",
+                    "grid_kind",
+                    "organisation",
+                    "boundary",
+                    "closed_on",
+                    "merged_into",
+                ),
+                func="NEW.version = OLD.version + 1; RETURN NEW;",
+            ),
+            pgtrigger.Trigger(
+                name="area_born_in_its_place",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="fresh"),
+                func=f"{_WRONG_PLACE} RETURN NULL;",
+            ),
+            pgtrigger.Trigger(
+                name="area_stays_in_its_place",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Update,
+                referencing=pgtrigger.Referencing(old="stale", new="fresh"),
+                func=f"{_WRONG_PLACE} {_LEFT_BEHIND}",
+            ),
+            pgtrigger.Trigger(
+                name="area_gone_with_its_children",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Delete,
+                referencing=pgtrigger.Referencing(old="stale"),
+                func=_LEFT_BEHIND,
             ),
         ]
 
