@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from core.schedule import BEAT_SCHEDULE as CORE_SCHEDULE
+from grids.schedule import BEAT_SCHEDULE as GRIDS_SCHEDULE
 from incidents.schedule import BEAT_SCHEDULE as INCIDENTS_SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -270,7 +271,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = TIME_ZONE
-CELERY_BEAT_SCHEDULE = CORE_SCHEDULE | INCIDENTS_SCHEDULE
+CELERY_BEAT_SCHEDULE = CORE_SCHEDULE | GRIDS_SCHEDULE | INCIDENTS_SCHEDULE
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 
 # How many proxies of our own stand in front and write X-Forwarded-For.
