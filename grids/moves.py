@@ -9,17 +9,19 @@ to the area that took it in. Everything below a moved area is named too. A follo
 rows by their deepest area among the keys and gives them the value, together with the ids of
 county, town, village, grid and unit above it (``grids.queries.places_of_areas`` reads them from
 the tree as it stands after the act). Open and past rows follow alike; figures stay with the
-area they were counted for.
+area they were counted for. Following twice changes nothing more: a long act is followed again
+after it, for rows that were being written meanwhile.
 
     moves.register(
         "incidents",
         labels={"open": _("Open cases"), "past": _("Past cases")},
         count=count_rows,   # (areas) -> {"open": 3, "past": 41}; before the act, for a dry run
         follow=follow_rows, # (areas, on=day, actor=user) -> the same; after it, in its transaction
+        hold=hold_rows,     # (areas), where rows are busy: lock them before the tree is touched
     )
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -42,6 +44,9 @@ class Follow(Protocol):
     def __call__(self, areas: Areas, *, on: date, actor: Any) -> dict[str, int]: ...
 
 
+Hold = Callable[[Areas], None]
+
+
 @dataclass(frozen=True)
 class Tally:
     """One line of a dry run: ``label`` is a lazy translation."""
@@ -56,14 +61,22 @@ class _Follower:
     labels: Mapping[str, Any]
     count: Count
     follow: Follow
+    hold: Hold | None = None
 
 
 _followers: dict[str, _Follower] = {}
 
 
-def register(name: str, *, labels: Mapping[str, Any], count: Count, follow: Follow) -> None:
+def register(
+    name: str,
+    *,
+    labels: Mapping[str, Any],
+    count: Count,
+    follow: Follow,
+    hold: Hold | None = None,
+) -> None:
     """Add a follower; a second one of the same name replaces the first."""
-    _followers[name] = _Follower(labels, count, follow)
+    _followers[name] = _Follower(labels, count, follow, hold)
 
 
 def counts(areas: Areas) -> list[Tally]:
@@ -74,6 +87,17 @@ def counts(areas: Areas) -> list[Tally]:
         for found in [follower.count(areas)]
         for kind, label in follower.labels.items()
     ]
+
+
+def hold(areas: Areas) -> None:
+    """Lock the rows that will follow, before the tree is touched.
+
+    A step on a case needs both its row and, for its foreign keys, the areas: whoever took the
+    areas first would wait for its row while it waits for them.
+    """
+    for follower in _followers.values():
+        if follower.hold is not None:
+            follower.hold(areas)
 
 
 def follow(areas: Areas, *, on: date, actor: Any) -> dict[str, int]:

@@ -12,10 +12,12 @@ class IncidentsConfig(AppConfig):
         # Models are only importable once the registry is ready.
         from core.services import outbox, timers  # noqa: PLC0415
         from grids import closing, moves  # noqa: PLC0415
+        from grids.services import reveal  # noqa: PLC0415
         from incidents import desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
             clocks,
+            contact,
             handling,
             moving,
             notices,
@@ -30,6 +32,13 @@ class IncidentsConfig(AppConfig):
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
-        moves.register("incidents", labels=moving.LABELS, count=moving.count, follow=moving.follow)
+        moves.register(
+            "incidents",
+            labels=moving.LABELS,
+            count=moving.count,
+            follow=moving.follow,
+            hold=moving.hold,
+        )
         closing.register("incidents", moving.obstacles)
+        reveal.register("incident", contact.REVEALABLE)
         desks.connect()

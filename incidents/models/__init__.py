@@ -5,7 +5,7 @@ from incidents.models.callback import CallBack, Score
 from incidents.models.catalogue import Category, Deadline, DeadlineVersion, Road, Stage, Tier
 from incidents.models.clock import Extension, StageClock, SupervisionNotice
 from incidents.models.event import ActorKind, Event
-from incidents.models.figures import Figure, FigureDelta
+from incidents.models.figures import Figure, FigureDelta, FigureShift
 from incidents.models.incident import (
     ENDED,
     NO_DUE,
@@ -36,6 +36,7 @@ __all__ = [
     "Extension",
     "Figure",
     "FigureDelta",
+    "FigureShift",
     "FoundBy",
     "Incident",
     "Notice",

@@ -4,6 +4,8 @@ What lives here: the fold, the recount. What must not: reading figures (queries/
 and which step counts what, which is written beside each step.
 """
 
+from collections.abc import Sequence
+
 from django.db import connection, transaction
 
 from incidents.models.figures import GAUGE_DAY
@@ -41,25 +43,8 @@ def fold(*, batch: int = 20_000) -> int:
         return cursor.fetchone()[0]
 
 
-# Every figure as it follows from the timeline. Rows a step wrote say themselves whether the
-# case closed in time; of imported ones the missed deadlines of the round tell. The town is
-# the one the case lay in when the row was written: that of the next row that moved it away,
-# else its present one.
-_RECOUNT = """
-    WITH rows AS (
-        SELECT i.county_id,
-               CASE WHEN later.data IS NULL THEN i.town_id
-                    ELSE (later.data -> 'moved' ->> 'from')::bigint END AS town_id,
-               (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
-               e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
-          FROM incidents_event e
-          JOIN incidents_incident i ON i.id = e.incident_id
-          LEFT JOIN LATERAL (
-               SELECT m.data FROM incidents_event m
-                WHERE m.incident_id = e.incident_id AND m.seq > e.seq AND m.data ? 'moved'
-                ORDER BY m.seq LIMIT 1) later ON i.last_seq > e.seq
-    ), counted AS (
-        SELECT county_id, town_id, day, metric FROM rows, LATERAL (
+# What one row of a timeline counts, by day; ``rows`` must have what it names.
+_METRICS = """LATERAL (
             SELECT 'reported' WHERE action = 'report'
             UNION ALL SELECT 'verified' WHERE action = 'verify_pass'
             UNION ALL SELECT 'rework' WHERE action = 'verify_fail'
@@ -87,6 +72,27 @@ _RECOUNT = """
                        WHERE to_state = 'closed' AND from_state <> 'closed'
             UNION ALL SELECT jsonb_array_elements_text(data -> 'clocks') WHERE data ? 'clocks'
         ) AS metrics (metric)
+"""
+
+# Every figure as it follows from the timeline. Rows a step wrote say themselves whether the
+# case closed in time; of imported ones the missed deadlines of the round tell. The town is
+# the one the case lay in when the row was written: that of the next row that moved it away,
+# else its present one.
+_RECOUNT = f"""
+    WITH rows AS (
+        SELECT i.county_id,
+               CASE WHEN later.data IS NULL THEN i.town_id
+                    ELSE (later.data -> 'moved' ->> 'from')::bigint END AS town_id,
+               (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+               e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
+          FROM incidents_event e
+          JOIN incidents_incident i ON i.id = e.incident_id
+          LEFT JOIN LATERAL (
+               SELECT m.data FROM incidents_event m
+                WHERE m.incident_id = e.incident_id AND m.seq > e.seq AND m.data ? 'moved'
+                ORDER BY m.seq LIMIT 1) later ON i.last_seq > e.seq
+    ), counted AS (
+        SELECT county_id, town_id, day, metric FROM rows, {_METRICS}
     ), truth AS (
         SELECT county_id, town_id, day, metric, count(*) AS n FROM counted
          GROUP BY county_id, town_id, day, metric
@@ -103,7 +109,7 @@ _RECOUNT = """
     ) AS everything
     GROUP BY county_id, town_id, day, metric
     ON CONFLICT (county_id, day, town_id, metric) DO UPDATE SET n = EXCLUDED.n
-"""
+"""  # noqa: S608  only constants of ours
 
 
 def rebuild() -> None:
@@ -116,3 +122,42 @@ def rebuild() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute(_RECOUNT, [GAUGE_DAY])
         cursor.execute("DELETE FROM incidents_figure WHERE n = 0")
+
+
+# An earlier reorganisation moved the case's past along already; whoever moved the single case
+# to another place left its past behind.
+_SHIFT = f"""
+    WITH moved AS (
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS row (id, old_town)
+    ), rows AS (
+        SELECT i.county_id, moved.old_town, i.town_id AS new_town,
+               (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
+               e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
+          FROM moved
+          JOIN incidents_incident i ON i.id = moved.id
+          JOIN incidents_event e ON e.incident_id = i.id
+         WHERE NOT EXISTS (
+               SELECT FROM incidents_event m
+                WHERE m.incident_id = e.incident_id AND m.seq > e.seq
+                  AND m.data ? 'moved' AND m.action <> 'follow_area')
+    ), counted AS (
+        SELECT county_id, old_town, new_town, day, metric, count(*) AS n FROM rows, {_METRICS}
+         GROUP BY county_id, old_town, new_town, day, metric
+    )
+    INSERT INTO incidents_figureshift (county_id, town_id, day, metric, n)
+    SELECT county_id, town_id, day, metric, sum(n) FROM (
+        SELECT county_id, old_town AS town_id, day, metric, -n AS n FROM counted
+        UNION ALL SELECT county_id, new_town, day, metric, n FROM counted
+    ) AS both GROUP BY county_id, town_id, day, metric
+    ON CONFLICT (county_id, day, town_id, metric)
+    DO UPDATE SET n = incidents_figureshift.n + EXCLUDED.n
+"""  # noqa: S608  only constants of ours
+
+
+def shift(incident_ids: Sequence[int], old_towns: Sequence[int | None]) -> None:
+    """Say what past figures of these cases, which came from ``old_towns``, are on the new map.
+
+    The caller has already given the cases their new town, in the same transaction (1 query).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SHIFT, [list(incident_ids), list(old_towns)])
