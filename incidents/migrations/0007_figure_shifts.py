@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("grids", "0008_leaves_and_chiefless_grids"),
+        ("grids", "0007_themes"),
         ("incidents", "0006_forget_visits"),
     ]
 
