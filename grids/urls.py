@@ -4,6 +4,7 @@ from django.urls import path
 
 from grids.views.home import home
 from grids.views.login import ChangePassword, SignIn, SignOut, admin_login
+from grids.views.reveal import show
 
 urlpatterns = [
     path("", home, name="home"),
@@ -11,4 +12,5 @@ urlpatterns = [
     path("logout/", SignOut.as_view(), name="logout"),
     path("admin/login/", admin_login),
     path("password/", ChangePassword.as_view(), name="password_change"),
+    path("reveal/<slug:kind>/<slug:key>/<slug:field>/", show, name="reveal"),
 ]

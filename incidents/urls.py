@@ -18,7 +18,6 @@ from incidents.views import (
 urlpatterns: list[URLPattern] = [
     path("incidents/<slug:code>/", case.incident, name="incident"),
     path("incidents/<slug:code>/do/<slug:action>/", case.incident_do, name="incident_do"),
-    path("incidents/<slug:code>/reveal/", case.incident_reveal, name="incident_reveal"),
     path("incidents/<slug:code>/places/", case.incident_places, name="incident_places"),
     path("incidents/<slug:code>/preview/", case.incident_preview, name="incident_preview"),
     path("incidents/<slug:code>/near/", case.incident_near, name="incident_near"),

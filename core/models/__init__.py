@@ -1,13 +1,23 @@
 """Tables of the ground floor; nothing in them knows what a case is."""
 
-from core.models.audit import AuditEntry
+from core.models.audit import (
+    REVEAL,
+    AuditChain,
+    AuditEntry,
+    AuditSeal,
+    AuditVerification,
+)
 from core.models.calendar import CalendarDay, CalendarYear
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxMessage
 from core.models.timer import Timer
 
 __all__ = [
+    "REVEAL",
+    "AuditChain",
     "AuditEntry",
+    "AuditSeal",
+    "AuditVerification",
     "CalendarDay",
     "CalendarYear",
     "Heartbeat",

@@ -1,9 +1,29 @@
-"""Writing the audit trail."""
+"""Writing the audit trail.
 
-from collections.abc import Mapping
-from typing import Any
+What must not live here: reading it (core.queries) and sealing it (core.services.sealing).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from core.models import AuditEntry
+
+
+class Placed(Protocol):
+    """Anything that knows where it is: an incident, or a ``grids.queries.Place``."""
+
+    town_id: int | None
+    village_id: int | None
+    grid_id: int | None
+
+
+# How to find where a subject is, by its type; for callers of ``record`` who do not say.
+_where: dict[str, Callable[[int], Placed | None]] = {}
+
+
+def placed_by(subject_type: str, where: Callable[[int], Placed | None]) -> None:
+    """Say how to find the place of subjects of a type. Called from AppConfig.ready."""
+    _where[subject_type] = where
 
 
 def record(
@@ -14,11 +34,17 @@ def record(
     subject_id: int | None = None,
     data: Mapping[str, Any] | None = None,
     ip: str | None = None,
+    place: Placed | None = None,
 ) -> AuditEntry:
     """Write one entry in the caller's transaction. ``actor`` is a user, or None for the system.
 
-    ``data`` must be JSON-ready and must not hold personal data in clear.
+    ``data`` must be JSON-ready and must not hold personal data in clear. ``place`` is where the
+    subject is, by which a town finds the entry; left out, it is looked up for types that
+    ``placed_by`` knows (1–2 queries), so say it in loops. Every action needs its words in the
+    ``audit_words`` of its app.
     """
+    if place is None and subject_id is not None and subject_type in _where:
+        place = _where[subject_type](subject_id)
     return AuditEntry.objects.create(
         actor=actor,
         action=action,
@@ -26,4 +52,7 @@ def record(
         subject_id=subject_id,
         data=dict(data or {}),
         ip=ip or None,
+        town_id=place.town_id if place else None,
+        village_id=place.village_id if place else None,
+        grid_id=place.grid_id if place else None,
     )

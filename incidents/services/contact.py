@@ -1,17 +1,18 @@
-"""Showing who reported a case, on a stated reason, on the record.
+"""Showing who reported a case: what grids.services.reveal needs to know of it.
 
-What must not live here: masking (core.masking) and how long the screen shows it.
+What must not live here: reasons, records and how long the screen shows it, which are the same for
+all that is revealed.
 """
 
-from django.db import transaction
-from django.utils.translation import gettext as _
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, NotAllowed
-from core.masking import mask_text
-from core.services import audit
-from incidents.models import Incident, ReporterContact
-from incidents.queries import open_party_ids
-from incidents.services.step import person, required
+from core.masking import mask_name, mask_phone
+from grids.models import User
+from grids.queries import Scope
+from grids.services.reveal import Field, Revealable
+from incidents.models import Incident
+from incidents.queries import open_party_ids, visible_incident
 from incidents.workflow import Actor, Right, rights
 
 # Those who work on a case may need to ring its reporter; who only looks on may not.
@@ -28,25 +29,26 @@ def may_reveal(actor: Actor, incident: Incident) -> bool:
     return bool(held)
 
 
-def reveal(*, incident: Incident, actor: Actor, reason: str) -> ReporterContact:
-    """Return name and phone in clear; the look and its reason are in the audit trail.
+def _find(user: User, scope: Scope, tracking_code: str) -> Incident | None:
+    try:
+        return visible_incident(user, scope, tracking_code)
+    except Http404:
+        return None
 
-    Raises Invalid without a reason, NotAllowed for somebody who only looks on, Conflict when
-    no contact was left, or it has been erased by rule.
-    """
-    reason = required(reason.replace("\x00", ""), "reason")
-    if not may_reveal(actor, incident):
-        raise NotAllowed(_("Only those who work on a case may see who reported it."))
-    contact = ReporterContact.objects.filter(incident=incident).first()
-    if contact is None:
-        raise Conflict(_("No name or phone of the reporter is kept."))
-    with transaction.atomic():
-        audit.record(
-            actor=person(actor),
-            action="incident.reveal_reporter",
-            subject_type="incident",
-            subject_id=incident.pk,
-            data={"reason": mask_text(reason)[:300]},
-            ip=actor.ip,
-        )
-    return contact
+
+def _may(user: User, scope: Scope, incident: Incident) -> bool:
+    return may_reveal(Actor.for_user(user, scope=scope), incident)
+
+
+def _clear(incident: Incident) -> str:
+    contact = getattr(incident, "contact", None)
+    return f"{contact.name} {contact.phone}".strip() if contact else ""
+
+
+def _masked(incident: Incident) -> str:
+    contact = getattr(incident, "contact", None)
+    return f"{mask_name(contact.name)} {mask_phone(contact.phone)}".strip() if contact else ""
+
+
+REPORTER = Field(label=_("name and phone"), clear=_clear, masked=_masked, may=_may)
+REVEALABLE = Revealable(find=_find, fields={"reporter": REPORTER}, place=lambda incident: incident)

@@ -298,6 +298,9 @@ def _write(case: Step, before: dict[str, Any]) -> None:
             subject_id=incident.pk,
             data={"seq": incident.last_seq},
             ip=case.actor.ip,
+            town_id=incident.town_id,
+            village_id=incident.village_id,
+            grid_id=incident.grid_id,
         )
         children.append(entry)
     update_family(incident, changed, children, parent="incident_id")

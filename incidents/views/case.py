@@ -16,25 +16,26 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_GET,
     require_http_methods,
-    require_POST,
     require_safe,
 )
 
 from core import logging
-from core.errors import CalendarMissing, GeshiError, Invalid, NotAllowed
+from core.errors import CalendarMissing, GeshiError, Invalid
 from core.htmx import render, wants_partial
 from core.ratelimit import client_ip
+from core.web import own_address
 from core.working_calendar import WorkingCalendar
 from grids.access import roles
 from grids.backends import may_open_admin
 from grids.models import Role
 from grids.models.posting import KEEPERS
+from grids.services import reveal
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
 from incidents.forms.errors import put_errors
 from incidents.models import Category, Incident, Tier
 from incidents.queries import choices, visible_incident
 from incidents.queries.page import CasePage, case_page, open_party_actions
-from incidents.services import contact, routing
+from incidents.services import routing
 from incidents.services.step import check
 from incidents.views import shown, times
 from incidents.views.uploads import with_files
@@ -49,7 +50,6 @@ from incidents.workflow import (
 STAFF = tuple(role for role in Role.values if role not in KEEPERS)
 # People who only hold these work on a phone.
 PHONE_ROLES = frozenset({Role.UNIT_HEAD, Role.GRID_WORKER, Role.GRID_CHIEF, Role.GRID_GUIDE})
-REVEAL_SECONDS = 60
 
 
 @roles(*STAFF)
@@ -97,54 +97,13 @@ def _done(request: HttpRequest, found: Incident, action: str) -> HttpResponse:
     there = reverse("incident", args=[found.tracking_code])
     if not wants_partial(request):
         # A desk that sent the step from its list is where the person wants to be again.
-        return redirect(_own_address(request.POST.get("next", "")) or there)
+        return redirect(own_address(request.POST.get("next", "")) or there)
     response = _respond(request, _found(request, found.tracking_code))
     told = {"toast": {"text": words, "level": "success"}, "geshi:changed": True}
     response.headers["HX-Trigger"] = json.dumps(told)
     if request.POST.get("shell") != "panel":
         response.headers["HX-Replace-Url"] = there
     return response
-
-
-def _own_address(address: str) -> str:
-    """Return an address of this site, else "": nobody is sent elsewhere."""
-    own = address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if own and "\n" not in address and "\r" not in address else ""
-
-
-@roles(*STAFF)
-@never_cache
-@require_POST
-def incident_reveal(request: HttpRequest, code: str) -> HttpResponse:
-    """Show the reporter's name and phone for a minute, on a stated reason."""
-    found = _found(request, code)
-    reason = request.POST.get("reason", "")
-    try:
-        clear = contact.reveal(incident=found, actor=acting(request), reason=reason)
-    except NotAllowed:
-        raise
-    except GeshiError as error:
-        return _respond_reporter(request, found, {"reveal_error": error.message}, error.status)
-    shown_now = {"clear": {"name": clear.name, "phone": clear.phone}, "seconds": REVEAL_SECONDS}
-    response = _respond_reporter(request, found, shown_now, 200)
-    if not wants_partial(request):
-        there = reverse("incident", args=[found.tracking_code])
-        response.headers["Refresh"] = f"{REVEAL_SECONDS};url={there}"
-    return response
-
-
-def _respond_reporter(
-    request: HttpRequest, found: Incident, more: dict[str, Any], status: int
-) -> HttpResponse:
-    if not wants_partial(request):
-        return _respond(request, found, status=status, more=more)
-    context = {"incident": found, "reporter": shown.reporter(found), "may_reveal": True, **more}
-    return render(
-        request,
-        "incidents/_reporter.html",
-        context,
-        status=422 if more.get("reveal_error") else 200,
-    )
 
 
 @roles(*STAFF)
@@ -230,7 +189,6 @@ def _respond(
     form: ActionForm | None = None,
     error: GeshiError | None = None,
     status: int = 200,
-    more: dict[str, Any] | None = None,
 ) -> HttpResponse:
     page = case_page(found)
     actor = acting(request)
@@ -241,7 +199,7 @@ def _respond(
     }
     if wants_partial(request) and request.method == "GET" and opened:
         return render(request, "incidents/_next.html", context)
-    context |= _case_context(request, page, actor) | (more or {})
+    context |= _case_context(request, page, actor)
     if opened and context["form"] is None and error is None:
         status = 403 if refusal(actor, found, opened) else 409
     part = "incidents/_panel.html" if panel else "incidents/_case.html"
@@ -329,7 +287,9 @@ def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[st
         "place": shown.place(found),
         "center": f"{found.location.y:.6f},{found.location.x:.6f}" if found.location else "",
         "reporter": shown.reporter(found),
-        "may_reveal": contact.may_reveal(actor, found),
+        "contact": reveal.box(
+            "incident", found.tracking_code, "reporter", found, user=actor.user, scope=actor.scope
+        ),
         "clocks": [times.clock(row, calendar, now) for row in page.clocks],
         "due": times.due(found, now),
         "events": shown.timeline(page.events, found),

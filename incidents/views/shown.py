@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.choices import labels
-from core.masking import mask_name, mask_phone
 from core.working_calendar import Unit
 from grids.models import Role
 from incidents.models import (
@@ -73,16 +72,9 @@ def photo(photo_id: Any) -> dict[str, str]:
 
 
 def reporter(incident: Incident) -> dict[str, Any]:
-    """Return the reporter, masked: name, phone, source, and whether there is more to reveal."""
-    contact = getattr(incident, "contact", None)
+    """Return where the report came from, and which colleague wrote it."""
     staff = incident.reporter
-    return {
-        "source": incident.get_source_display(),
-        "staff": str(staff) if staff else "",
-        "name": mask_name(contact.name) if contact else "",
-        "phone": mask_phone(contact.phone) if contact else "",
-        "hidden": bool(contact and (contact.name or contact.phone)),
-    }
+    return {"source": incident.get_source_display(), "staff": str(staff) if staff else ""}
 
 
 def timeline(events: Iterable[Event], incident: Incident) -> list[dict[str, Any]]:

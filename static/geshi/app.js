@@ -238,6 +238,17 @@ export function relativeTimes(root = document) {
 }
 setInterval(relativeTimes, 30000);
 
+// ---------- a value shown in full goes away after the time the server said
+function hideAgain(root = document) {
+  root.querySelectorAll("[data-reveal][data-expires]:not([data-ready])").forEach((box) => {
+    box.dataset.ready = "1";
+    setTimeout(() => {
+      box.querySelectorAll("[data-clear]").forEach((node) => node.remove());
+      box.querySelectorAll("[data-masked]").forEach((node) => { node.hidden = false; });
+    }, Number(box.dataset.expires) * 1000);
+  });
+}
+
 // ---------- htmx
 document.body.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRFToken"] = csrf();
@@ -268,9 +279,11 @@ document.body.addEventListener("htmx:load", (event) => {
   if (root === document.body) return;
   keepForms(root.parentElement || root);
   relativeTimes(root.parentElement || root);
+  hideAgain(root.parentElement || root);
   root.querySelectorAll?.(".g-toast").forEach(expire);
 });
 
 keepForms();
 relativeTimes();
+hideAgain();
 document.querySelector("[data-focus]")?.focus();

@@ -1,4 +1,4 @@
-// The page of one case: filter a long select, choose a repeat, hide the reporter again.
+// The page of one case: filter a long select, choose a repeat.
 
 // ---------- select[data-filter]: words above it narrow the options
 function filterSelect(select) {
@@ -46,19 +46,8 @@ document.addEventListener("click", (event) => {
   button.classList.add("chosen");
 });
 
-// ---------- name and phone go away after the time the server said
-function expire(box) {
-  if (box.dataset.ready) return;
-  box.dataset.ready = "1";
-  setTimeout(() => {
-    box.querySelectorAll("[data-clear]").forEach((node) => node.remove());
-    box.querySelectorAll("[data-masked]").forEach((node) => { node.hidden = false; });
-  }, Number(box.dataset.expires) * 1000);
-}
-
 function start(root) {
   root.querySelectorAll("select[data-filter]").forEach(filterSelect);
-  root.querySelectorAll("[data-reporter][data-expires]").forEach(expire);
 }
 start(document);
 document.body.addEventListener("htmx:load", (event) => {
