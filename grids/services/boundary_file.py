@@ -86,6 +86,29 @@ def read_boundaries(
     return list(boundaries.values())
 
 
+def read_shape(text: str, *, system: str = "wgs84") -> bytes:
+    """Return one drawn or pasted GeoJSON geometry as a valid MultiPolygon, WKB in EPSG:4326.
+
+    A Feature, or a collection of one, is taken too. Raises Invalid on the field "shape".
+    """
+    try:
+        content = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise Invalid(_("This is not a polygon in GeoJSON."), field="shape") from error
+    if isinstance(content, dict) and content.get("type") == "FeatureCollection":
+        features = content.get("features")
+        content = features[0] if isinstance(features, list) and len(features) == 1 else None
+    if isinstance(content, dict) and content.get("type") == "Feature":
+        content = content.get("geometry")
+    try:
+        boundary = NewBoundary("", _multipolygon(content, system).wkb)
+    except _Bad as bad:
+        raise Invalid(str(bad), field="shape") from bad
+    for why in _unsound({1: boundary}).values():
+        raise Invalid(why, field="shape")
+    return boundary.wkb
+
+
 def count_features(data: bytes) -> int:
     """Return how many features the file holds, for a progress bar; raises Invalid."""
     return len(_features(decode(data)))
