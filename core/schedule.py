@@ -15,6 +15,16 @@ BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 3},
     },
+    "work-sheets": {
+        "task": "core.tasks.work_sheets",
+        "schedule": 1.0,
+        "options": {"expires": 3},
+    },
+    "forget-sheets": {
+        "task": "core.tasks.forget_sheets",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "beat-tick": {
         "task": "core.tasks.beat_tick",
         "schedule": 5.0,

@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from celery.signals import before_task_publish
 from django.utils import timezone
 
-from core.services import heartbeat, outbox, timers
+from core.services import heartbeat, outbox, sheets, timers
 
 # A sweep ends after this many timers, so that one worker process is never held for long.
 SWEEP_AT_MOST = 5000
@@ -25,6 +25,18 @@ def deliver_outbox() -> None:
     """Deliver due messages, those of dead processes too."""
     outbox.free_stuck(timezone.now())
     outbox.deliver_due()
+
+
+@shared_task
+def work_sheets() -> None:
+    """Read and save uploaded sheets that wait."""
+    sheets.work_due()
+
+
+@shared_task
+def forget_sheets() -> None:
+    """Forget uploaded sheets past their time."""
+    sheets.forget_old()
 
 
 @shared_task(bind=True)

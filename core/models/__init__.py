@@ -10,6 +10,7 @@ from core.models.audit import (
 from core.models.calendar import CalendarDay, CalendarYear
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxMessage
+from core.models.sheet import SheetLine, SheetUpload
 from core.models.timer import Timer
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "CalendarYear",
     "Heartbeat",
     "OutboxMessage",
+    "SheetLine",
+    "SheetUpload",
     "Timer",
 ]
