@@ -24,6 +24,8 @@ from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from core.kept import forget_remembered
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,6 +40,7 @@ CHROMIUM_FLAGS = [
 def clean_surroundings(settings: Any, tmp_path: Path) -> None:
     """Every test starts with an empty cache (rate limits, sessions) and no uploads."""
     cache.clear()
+    forget_remembered()
     settings.MEDIA_ROOT = tmp_path / "media"
 
 

@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Count, Min
 from django.db.models.functions import Left
 
-from core.kept import kept
+from core.kept import kept, remembered
 from core.models import Heartbeat, OutboxMessage, Timer
 from core.queries import missing_calendar_years
 from grids.models import Area, Level
@@ -33,6 +33,8 @@ FEED_LENGTH, FEED_REACH = 30, 5000
 # Rates are of the last days, trends compare one week with the week before.
 RATE_DAYS, WEEK = 30, 7
 BOARD_KEPT = 10
+# Towns and villages to choose from change by hand, seldom.
+PLACES_KEPT = 60
 
 
 @dataclass(frozen=True)
@@ -306,10 +308,16 @@ class PlaceOptions:
 
 
 def place_options(scope: Scope, chosen: Area | None) -> dict[str, PlaceOptions]:
-    """Return {level: options} for choosing a place step by step (1 query).
+    """Return {level: options} for choosing a place step by step (≤ 1 query, ≤ 1 minute old).
 
     Towns of the scope; villages of the town chosen; grids of the village chosen.
     """
+    held = "-".join(str(area.pk) for area in scope.areas)
+    key = f"places:{held}:{chosen.path if chosen else ''}"
+    return remembered(key, lambda: _place_options(scope, chosen), PLACES_KEPT)
+
+
+def _place_options(scope: Scope, chosen: Area | None) -> dict[str, PlaceOptions]:
     step = Area.steplen
     path = chosen.path if chosen else ""
     root = next((len(area.path) for area in scope.areas if area.level == Level.COUNTY), 0)

@@ -104,8 +104,22 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            # A template is compiled once for each language; see docs/decisions/0022.
+            "loaders": [
+                (
+                    "core.loaders.PerLanguage",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+            "builtins": ["core.templatetags.settled"],
+            "libraries": {
+                "i18n": "core.templatetags.settled",
+                "static": "core.templatetags.settled",
+            },
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",

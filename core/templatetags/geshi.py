@@ -1,6 +1,7 @@
 """Tags every floor's templates may load: {% load geshi %}."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -31,9 +32,11 @@ def options(choices: Iterable[tuple[object, str]], chosen: object = "") -> SafeS
     One tag and no loop in the template: a page of filters has hundreds of them.
     """
     return mark_safe(  # noqa: S308  every part is escaped
-        "".join(
-            f'<option value="{escape(str(value))}"{" selected" if value == chosen else ""}>'
-            f"{escape(str(word))}</option>"
-            for value, word in choices
-        )
+        "".join([_option(str(value), str(word), value == chosen) for value, word in choices])
     )
+
+
+@lru_cache(4096)
+def _option(value: str, word: str, selected: bool) -> str:
+    mark = " selected" if selected else ""
+    return f'<option value="{escape(value)}"{mark}>{escape(word)}</option>'

@@ -6,7 +6,6 @@ What must not live here: anything that changes a row.
 from grids.queries.places import (
     NEAREST_GRID_LIMIT,
     Place,
-    forget_names,
     place_of_area,
     place_of_point,
     place_of_text,
@@ -23,7 +22,6 @@ __all__ = [
     "Scope",
     "all_codes",
     "demo_accounts",
-    "forget_names",
     "names_of",
     "place_of_area",
     "place_of_point",

@@ -5,12 +5,12 @@ What must not live here: the tree for its own sake (territory.py).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from time import monotonic
 from typing import NamedTuple
 
 from django.db import connection
 
 from core import prepared
+from core.kept import remembered
 from grids.models import Area, Level
 
 # A point further than this from every grid is outside the county, in metres.
@@ -142,28 +142,20 @@ class _Named(NamedTuple):
     names: tuple[str, ...]
 
 
-# Names change by import, seldom; each process reads them again after so many seconds.
+# Names change by import, seldom; seconds.
 NAMES_KEPT = 60
-_names: dict[int, tuple[float, list[_Named]]] = {}
 
 
 def _named_areas(county: Area) -> list[_Named]:
-    until, rows = _names.get(county.pk, (0.0, []))
-    if monotonic() < until:
-        return rows
-    found = (
-        Area.objects.open()
-        .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
-        .values_list("pk", "path", "level", "name")
-    )
-    rows = [_Named(pk, path, level, tuple(spoken_names(name))) for pk, path, level, name in found]
-    _names[county.pk] = (monotonic() + NAMES_KEPT, rows)
-    return rows
+    def read() -> list[_Named]:
+        found = (
+            Area.objects.open()
+            .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
+            .values_list("pk", "path", "level", "name")
+        )
+        return [_Named(pk, path, level, tuple(spoken_names(n))) for pk, path, level, n in found]
 
-
-def forget_names() -> None:
-    """Make the next :func:`place_of_text` of this process read the names again."""
-    _names.clear()
+    return remembered(f"places:names:{county.pk}", read, NAMES_KEPT)
 
 
 def place_of_text(text: str, *, county: Area) -> Place | None:

@@ -16,10 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.kept import forget_remembered
 from core.services import audit
 from grids.models import Area, GridKind, Level, User
 from grids.models.area import CODE_LENGTH, PARENT_LEVEL, ROOT_LEVELS
-from grids.queries import forget_names
 
 Progress = Callable[[int], object]
 
@@ -87,7 +87,7 @@ def add_areas(
         known = _known({row.code for row in rows} | {row.parent_code for row in rows})
         check_areas(rows, known=known)
         counts = _write(rows, known, source=source, progress=progress)
-        transaction.on_commit(forget_names)
+        transaction.on_commit(forget_remembered)
         if counts.added or counts.changed:
             audit.record(
                 actor=actor,

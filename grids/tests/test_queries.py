@@ -7,20 +7,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from core.places import to_wgs84
-from grids import queries
 from grids.factories import CORNER, SIDE, DepartmentFactory, UserFactory, person, post
 from grids.models import Area, Role
 from grids.queries import Scope, place_of_point, place_of_text
 from grids.services.territory import NewArea, add_areas
 
 TODAY = date(2026, 5, 6)
-
-
-@pytest.fixture(autouse=True)
-def fresh_names():
-    queries.forget_names()
-    yield
-    queries.forget_names()
 
 
 # Scope

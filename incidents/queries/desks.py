@@ -4,22 +4,26 @@ A tab narrows branches that are equalities on one keyset index each (a departmen
 village, a grid). Counts look at open cases only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.core.cache import cache
 from django.db.models import Count, Q
 
+from core.kept import kept
 from core.paging import Page, keyset_page
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import ENDED, Extension, Incident, PartyState, State, Tier
 from incidents.models.incident import IncidentQuerySet
-from incidents.queries.listing import give_names, light
+from incidents.queries.listing import give_names, light, looked_at
 
 OPEN_ORDER = ("due_at", "id")
 DONE_ORDER = ("-reported_at", "-id")
 PAGE_SIZE = 50
+# The counters of the tabs are a few seconds old, but never older than one's own last step.
+COUNTS_KEPT = 5
 
 HANDLING = (State.ACCEPTED, State.ARRIVED)
 _CALLED = Q(
@@ -57,7 +61,7 @@ DEPARTMENT_TABS = (
 
 _TO_DISPATCH = Q(state__in=[State.REPORTED, State.PENDING]) & ~Q(tier=Tier.WHISTLE)
 _WHISTLE_WANTED = Q(state=State.PENDING, tier=Tier.WHISTLE)
-_LATE = Q(overdue_at__isnull=False)
+_LATE = Q(looked_at(Q(overdue_at__isnull=False)))
 _BELOW_VILLAGE = Q(owner_area__level__in=[Level.GRID, Level.UNIT])
 
 PLACE_TABS = {
@@ -104,8 +108,12 @@ def department_page(scope: Scope, tab: Tab, *, cursor: str | None) -> Page:
 
 
 def department_counts(scope: Scope) -> dict[str, int]:
-    """Return how many open cases stand under each tab of a department (2 queries)."""
+    """Return how many open cases stand under each tab of a department (≤ 2 queries)."""
     ids = scope.department_ids
+    return kept(_counts_key("department", ids), lambda: _count_department(ids), COUNTS_KEPT)
+
+
+def _count_department(ids: Collection[int]) -> dict[str, int]:
     counts = (
         Incident.objects.open()
         .filter(owner_department_id__in=ids)
@@ -134,11 +142,29 @@ def place_page(areas: Sequence[Area], tab: Tab, *, cursor: str | None) -> Page:
 
 
 def place_counts(areas: Sequence[Area], *, soon: datetime) -> dict[str, int]:
-    """Return how many open cases stand under each tab, and the desk's figures (2 queries).
+    """Return how many open cases stand under each tab, and the desk's figures (≤ 3 queries).
 
     ``soon``: the figure "due" counts deadlines before this moment that are not yet missed.
     """
     level, ids = areas[0].level, [area.pk for area in areas]
+    return kept(_counts_key(level, ids), lambda: _count_places(level, ids, soon), COUNTS_KEPT)
+
+
+def forget_counts(scope: Scope) -> None:
+    """Make the desks of this person count anew: what they just did must show at once."""
+    held: dict[str, set[int]] = {}
+    for posting in scope.postings:
+        if posting.area:
+            held.setdefault(posting.area.level, set()).add(posting.area.pk)
+    keys = [_counts_key(level, ids) for level, ids in held.items()]
+    cache.delete_many([*keys, _counts_key("department", scope.department_ids)])
+
+
+def _counts_key(kind: str, ids: Collection[int]) -> str:
+    return f"desk:counts:{kind}:" + "-".join(str(pk) for pk in sorted(ids))
+
+
+def _count_places(level: str, ids: Sequence[int], soon: datetime) -> dict[str, int]:
     states = [State.DISPATCHED, State.OBJECTED, *HANDLING, State.SUSPENDED]
     narrow = {
         tab.name: tab.narrow

@@ -12,14 +12,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
-    BooleanField,
-    Case,
     Count,
     Q,
     SmallIntegerField,
     Subquery,
     Value,
-    When,
 )
 from django.db.models.functions import Cast, Coalesce, Greatest, Least
 from django.utils import timezone
@@ -45,7 +42,7 @@ from incidents.models import (
     Urgency,
 )
 from incidents.models.incident import IncidentQuerySet
-from incidents.queries.listing import catalogue_names, light
+from incidents.queries.listing import catalogue_names, light, looked_at
 
 PAGE_SIZE = 50
 TEXT_LIMIT = 100
@@ -62,7 +59,7 @@ ORDERS = {
 }
 
 # A suspended case has no deadline to be past.
-OVERDUE = Q(overdue_at__isnull=False) & ~Q(state=State.SUSPENDED)
+OVERDUE = Q(looked_at(Q(overdue_at__isnull=False))) & ~Q(state=State.SUSPENDED)
 
 # What waits for the command centre, in the order of its tabs.
 WAITING: dict[str, tuple[Any, Q]] = {
@@ -170,7 +167,7 @@ def queue_page(
     # Open cases are few and words are costly to look at: their indexes are asked sooner.
     for length in STRETCHES[:1] if filters.open_only or filters.text else STRETCHES:
         stretch = _stretch(spans, cursor, length)
-        near = [light(span.filter(_looked_at(wanted), stretch)) for span in spans]
+        near = [light(span.filter(looked_at(wanted), stretch)) for span in spans]
         page = keyset_page(near, order=order, cursor=cursor, size=size)
         if is_full(page, cursor):
             return page
@@ -193,11 +190,6 @@ def _stretch(spans: list[IncidentQuerySet], cursor: str | None, length: int) -> 
     if newest_first:
         return Q(reported_at__gte=Greatest(*ends) if len(ends) > 1 else ends[0])
     return Q(reported_at__lte=Least(*ends) if len(ends) > 1 else ends[0])
-
-
-def _looked_at(wanted: Q) -> Case:
-    """Return the condition in a form no index answers: a stretch is walked, not intersected."""
-    return Case(When(wanted, then=True), default=False, output_field=BooleanField())
 
 
 def _pick(rows: IncidentQuerySet, cursor: str | None, size: int) -> list[int]:

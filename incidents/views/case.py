@@ -34,6 +34,7 @@ from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_ord
 from incidents.forms.errors import put_errors
 from incidents.models import Category, Incident, Tier
 from incidents.queries import choices, visible_incident
+from incidents.queries.desks import forget_counts
 from incidents.queries.page import CasePage, case_page, open_party_actions
 from incidents.services import routing
 from incidents.services.step import check
@@ -81,6 +82,7 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
             check(found, actor, action)
             raise Invalid
         act.verb(incident_id=found.pk, actor=actor, **act.fixed, **form.arguments())
+        forget_counts(actor.scope)
     except Invalid as error:
         put_errors(form, error)
         return _respond(request, found, opened=action, form=form, status=422)

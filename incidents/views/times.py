@@ -33,12 +33,13 @@ def span(seconds: float, unit: str = Unit.CALENDAR_DAYS) -> str:
     ``seconds`` are seconds of that unit's own clock (a working day is 24 h).
     """
     seconds = abs(seconds)
+    units = labels(Unit)
     if unit == Unit.WORKING_HOURS and seconds >= 3600:
-        return f"{number(seconds / 3600)} {Unit.WORKING_HOURS.label}"
+        return f"{number(seconds / 3600)} {units[Unit.WORKING_HOURS]}"
     if unit in {Unit.WORKING_DAYS, Unit.CALENDAR_DAYS} and seconds >= 86400:
-        return f"{number(seconds / 86400)} {Unit(unit).label}"
+        return f"{number(seconds / 86400)} {units[unit]}"
     if seconds >= 3600:
-        return f"{number(seconds / 3600)} {Unit.CALENDAR_HOURS.label}"
+        return f"{number(seconds / 3600)} {units[Unit.CALENDAR_HOURS]}"
     return _("%(n)s minutes") % {"n": max(1, round(seconds / 60))}
 
 
