@@ -38,8 +38,8 @@ def grant(role: str, *patterns: str) -> None:
     held += [pattern for pattern in patterns if pattern not in held]
 
 
-# Read by every request of somebody signed in; their phone is decrypted when it is asked for.
-_ACCOUNT = Table(User, "u", without=("phone", "phone_index"))
+# Read by every request of somebody signed in; phone and ID number are decrypted when asked for.
+_ACCOUNT = Table(User, "u", without=("phone", "phone_index", "id_number", "id_index"))
 _ACCOUNT_BY_ID = f"SELECT {_ACCOUNT.columns} FROM grids_user u WHERE u.id = %s"  # noqa: S608
 
 

@@ -13,6 +13,7 @@ from grids.models.household import (
 )
 from grids.models.network import AllianceGrid, AllianceVillage, GridTheme, ThemeDuty
 from grids.models.posting import Posting, Role, WorkerKind
+from grids.models.roster import GridWithoutChief, Leave
 from grids.models.user import User
 from grids.models.visit import Visit, VisitPhoto, VisitRule
 
@@ -33,10 +34,12 @@ __all__ = [
     "FaultKind",
     "GridKind",
     "GridTheme",
+    "GridWithoutChief",
     "Household",
     "HouseholdCare",
     "HouseholdLink",
     "ImportState",
+    "Leave",
     "Level",
     "Posting",
     "Role",

@@ -1,5 +1,7 @@
 """A posting is person × role × place × from/to: the roster and the permission in one."""
 
+import pgtrigger
+from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.db import models
@@ -60,6 +62,28 @@ ROLE_LEVELS: dict[str, frozenset[str]] = {
     Role.AUDIT_ADMIN: frozenset({Level.COUNTY}),
     Role.SECURITY_ADMIN: frozenset({Level.COUNTY}),
 }
+
+
+# A grid must not be left without a chief unless it is marked so (GridWithoutChief). Looked at when
+# the transaction ends, so that one act may take a chief away and put another there; the grid's row
+# is locked, so that two who each take one of two chiefs away do not both succeed.
+CHIEF_RULE = """
+    PERFORM 1 FROM grids_area
+      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;
+    IF FOUND AND NOT EXISTS (
+        SELECT 1 FROM grids_posting
+         WHERE area_id = place AND role = 'grid_chief'
+           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)
+    ) AND NOT EXISTS (
+        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL
+    ) THEN
+        RAISE EXCEPTION 'grid % would be left without a chief', place
+              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';
+    END IF;
+    RETURN NULL;
+"""
+_TODAY = f"(now() AT TIME ZONE '{settings.TIME_ZONE}')::date"
+_PLACE_AND_DAY = [("place", "bigint"), ("day", "date")]
 
 
 class PostingQuerySet(models.QuerySet["Posting"]):
@@ -149,6 +173,52 @@ class Posting(models.Model):
                     (Coalesce("department", 0), RangeOperators.EQUAL),
                     (DateRange("valid_from", "valid_to"), RangeOperators.OVERLAPS),
                 ],
+            ),
+        ]
+
+        triggers = [
+            pgtrigger.Trigger(
+                name="chief_taken_away",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                timing=pgtrigger.Deferred,
+                declare=_PLACE_AND_DAY,
+                condition=pgtrigger.Condition("OLD.role = 'grid_chief'"),
+                func=f"""
+                    place := OLD.area_id;
+                    day := greatest({_TODAY}, OLD.valid_from);
+                    -- Who was chief long ago leaves nothing behind today.
+                    IF OLD.valid_to <= {_TODAY} THEN
+                        RETURN NULL;
+                    END IF;
+                    IF TG_OP = 'UPDATE' AND NEW.role = OLD.role AND NEW.area_id = OLD.area_id THEN
+                        IF NEW.valid_to IS NULL AND NEW.valid_from <= OLD.valid_from THEN
+                            RETURN NULL;
+                        END IF;
+                        day := greatest({_TODAY}, NEW.valid_to);
+                    END IF;
+                    {CHIEF_RULE}
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="chief_for_a_time",
+                level=pgtrigger.Row,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                declare=_PLACE_AND_DAY,
+                condition=pgtrigger.Condition(
+                    "NEW.role = 'grid_chief' AND NEW.valid_to IS NOT NULL"
+                ),
+                func=f"""
+                    place := NEW.area_id;
+                    day := NEW.valid_to;
+                    IF day <= {_TODAY} THEN
+                        RETURN NULL;
+                    END IF;
+                    {CHIEF_RULE}
+                """,
             ),
         ]
 

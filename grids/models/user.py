@@ -10,19 +10,31 @@ from core.fields import EncryptedTextField
 class User(AbstractUser):
     """A person with an account.
 
-    ``display_name`` is shown to colleagues; the phone is encrypted at rest.
+    ``display_name`` is shown to colleagues; phone and ID number are encrypted at rest,
+    with an index beside each for exact look-up; an ID number stands once among active people.
     ``is_staff`` opens the administration site only; rights come from postings.
     """
 
     display_name = models.CharField(_("name"), max_length=50)
     phone = EncryptedTextField(_("phone"), blank=True, default="")
     phone_index = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
+    id_number = EncryptedTextField(_("ID number"), blank=True, default="")
+    id_index = models.CharField(max_length=64, blank=True, editable=False)
     is_demo = models.BooleanField(_("demonstration account"), default=False)
 
     REQUIRED_FIELDS = ["display_name"]
 
     class Meta(AbstractUser.Meta):  # type: ignore[name-defined]
         swappable = "AUTH_USER_MODEL"
+        indexes = [models.Index(fields=["display_name", "id"], name="user_by_name")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["id_index"],
+                condition=models.Q(is_active=True) & ~models.Q(id_index=""),
+                name="user_id_number_once",
+                violation_error_message=_("Somebody with this ID number is on the roster already."),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.display_name or self.username
