@@ -17,7 +17,7 @@ from benchmarks import sql
 from core.models import CalendarYear
 from core.services.calendar import import_year
 from core.text import bigrams
-from governance.demo import texts
+from governance.demo import names, texts
 from governance.demo.geometry import TRUE_SIZE, point_in
 from governance.demo.people import build_people
 from governance.demo.territory import build_territory
@@ -26,6 +26,7 @@ from incidents.models import Category, DeadlineVersion
 from incidents.services.catalogue import load_catalogue
 
 PLACES, KINDS, TEXTS = 20_000, 1000, 5000
+VILLAGES_NAMED = 880
 CHUNK = 50_000
 FILLED = (
     "incidents_incident",
@@ -62,8 +63,13 @@ def shape_of(grids: int) -> dict[str, int]:
     if not grids:
         return {}
     whole = sum(TRUE_SIZE[kind] for kind in ("rural", "community", "dedicated"))
-    names = ("towns", "villages", "rural", "community", "dedicated")
-    return {name: round(TRUE_SIZE[name] * grids / whole) for name in names}
+    kinds = ("towns", "villages", "rural", "community", "dedicated")
+    shape = {name: round(TRUE_SIZE[name] * grids / whole) for name in kinds}
+    # The story has names for so many; a larger county has larger villages.
+    return shape | {
+        "towns": min(shape["towns"], len(names.town_names())),
+        "villages": min(shape["villages"], VILLAGES_NAMED),
+    }
 
 
 def build_places(*, shape: dict[str, int], say: Say) -> None:

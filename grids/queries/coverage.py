@@ -7,21 +7,25 @@ place of whatever older runs found inside its area.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
+from django.contrib.gis.db.models import Extent
+from django.contrib.gis.db.models.functions import AsGeoJSON, PointOnSurface
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, FloatField, Func, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from core.choices import labels
 from core.errors import Invalid
 from core.paging import Page, keyset_page
-from grids.models import Area, AuditState, CoverageAudit, CoverageFault, FaultKind
-from grids.queries.territory import names_of
+from grids.models import Area, AuditState, CoverageAudit, CoverageFault, FaultKind, Level
 
 # A map draws so many faults at once, the largest first.
 DRAWN_AT_MOST = 1000
+AT_ONCE = 1000
 SLIVERS, REAL = "slivers", "real"
 
 
@@ -59,12 +63,73 @@ def faults_page(area: Area, *, kind: str = "", size: str = "", cursor: str | Non
     return page
 
 
-def give_names(faults: Sequence[CoverageFault]) -> None:
-    """Put on each fault ``place_name`` and ``names``, those of all areas it touches (1 query)."""
-    names = names_of(pk for fault in faults for pk in (fault.place_id, *fault.area_ids))
+def drawn(area: Area, *, kind: str = "", size: str = "") -> list[tuple[CoverageFault, str]]:
+    """Return the largest faults that have a shape, each with it as GeoJSON (2 queries)."""
+    rows = _with_shape(chosen(area, kind=kind, size=size).filter(shape__isnull=False))
+    faults = list(rows[:DRAWN_AT_MOST])
+    give_names(faults)
+    return [(fault, fault.geojson) for fault in faults]  # type: ignore[attr-defined]
+
+
+def exported(
+    area: Area, *, kind: str = "", size: str = ""
+) -> Iterator[tuple[CoverageFault, str | None]]:
+    """Yield all faults, the largest first, with ``place_code``, ``lon`` and ``lat`` of a point
+    in them, and their shape as GeoJSON (1 query, and 1 for each thousand)."""
+    inside = PointOnSurface("shape")
+    rows = _with_shape(chosen(area, kind=kind, size=size)).annotate(
+        place_code=F("place__code"),
+        lon=Func(inside, function="ST_X", output_field=FloatField()),
+        lat=Func(inside, function="ST_Y", output_field=FloatField()),
+    )
+    found = rows.iterator(chunk_size=AT_ONCE)
+    while faults := list(islice(found, AT_ONCE)):
+        give_names(faults)
+        for fault in faults:
+            yield fault, fault.geojson  # type: ignore[attr-defined]
+
+
+def _with_shape(rows: "QuerySet[CoverageFault]") -> "QuerySet[CoverageFault]":
+    # Eight decimals are a millimetre: a sliver may be a few centimetres wide.
+    shaped = rows.defer("shape").annotate(geojson=AsGeoJSON("shape", precision=8))
+    return shaped.order_by("-size_m2", "id")
+
+
+def give_names(faults: Sequence[Any]) -> None:
+    """Put on each fault ``place_name``, ``names`` of all areas it touches, and ``paths`` (1 query).
+
+    ``paths`` holds (id, tree path) of where it may be mended: a gap in the area it is in, all
+    else in one of the areas it touches.
+    """
+    ids = {pk for fault in faults for pk in (fault.place_id, *fault.area_ids)}
+    rows = Area.objects.filter(pk__in=ids).order_by().values_list("pk", "name", "path")
+    known = {pk: (name, path) for pk, name, path in rows} if ids else {}
     for fault in faults:
-        fault.place_name = names.get(fault.place_id, "")  # type: ignore[attr-defined]
-        fault.names = [names[pk] for pk in fault.area_ids if pk in names]  # type: ignore[attr-defined]
+        touched = [pk for pk in fault.area_ids if pk in known]
+        mended = [fault.place_id] if fault.kind == FaultKind.GAP else touched
+        fault.place_name = known[fault.place_id][0]
+        fault.names = [known[pk][0] for pk in touched]
+        fault.paths = [(pk, known[pk][1]) for pk in mended]
+
+
+def around(area: Area, tops: Sequence[Area]) -> list[Area]:
+    """Return the areas above inside ``tops``, ``area`` itself, and what is below it (1 query).
+
+    Ordered as the tree is, without shapes; grids and units are not among them.
+    """
+    top = next(one for one in tops if area.path.startswith(one.path))
+    above = [path for path in area.lineage_paths if path.startswith(top.path)]
+    below = Q(path__startswith=area.path, depth=area.depth + 1)
+    rows = Area.objects.open().exclude(level__in=[Level.GRID, Level.UNIT])
+    # Others held elsewhere in the tree can be gone to as well.
+    rows = rows.filter(Q(path__in=above) | below | Q(pk__in=[one.pk for one in tops]))
+    return list(rows.only("pk", "path", "depth", "name"))
+
+
+def bounds(area: Area) -> str:
+    """Return "west,south,east,north" of the area's boundary, "" without one (1 query)."""
+    box = Area.objects.filter(pk=area.pk).aggregate(box=Extent("boundary"))["box"]
+    return ",".join(f"{degree:.5f}" for degree in box) if box else ""
 
 
 def last_run(area: Area) -> CoverageAudit | None:

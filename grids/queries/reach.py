@@ -36,7 +36,11 @@ class Reach:
 
     def covers(self, area: Area) -> bool:
         """Return whether ``area`` lies inside."""
-        return any(area.path.startswith(held.path) for held in self.areas)
+        return self.has_path(area.path)
+
+    def has_path(self, path: str) -> bool:
+        """Return whether the area of this tree path lies inside."""
+        return any(path.startswith(held.path) for held in self.areas)
 
     def find(self, area_id: int | str | None) -> Area | None:
         """Return the area of this id without its shapes, the first held one for none (≤ 1 query).
