@@ -13,20 +13,39 @@ from grids.models.household import (
 )
 from grids.models.network import AllianceGrid, AllianceVillage, GridTheme, ThemeDuty
 from grids.models.posting import Posting, Role, WorkerKind
+from grids.models.reorganisation import ActState, Reorganisation, ReorganisationStep, StepKind
 from grids.models.roster import GridWithoutChief, Leave
 from grids.models.user import User
 from grids.models.visit import Visit, VisitPhoto, VisitRule
+from grids.models.worker_file import (
+    FILE_ROLES,
+    Attendance,
+    Award,
+    CardProfile,
+    MonthlyAssessment,
+    NegativeEntry,
+    NegativeItem,
+    Recommendation,
+    ReserveRecommendation,
+    Selection,
+    Training,
+)
 
 __all__ = [
+    "FILE_ROLES",
     "NEVER",
     "SHAPES",
+    "ActState",
     "AllianceGrid",
     "AllianceVillage",
     "Area",
     "AreaCode",
+    "Attendance",
     "AuditState",
+    "Award",
     "BoundaryImport",
     "BoundaryRow",
+    "CardProfile",
     "CareTag",
     "CoverageAudit",
     "CoverageFault",
@@ -41,9 +60,19 @@ __all__ = [
     "ImportState",
     "Leave",
     "Level",
+    "MonthlyAssessment",
+    "NegativeEntry",
+    "NegativeItem",
     "Posting",
+    "Recommendation",
+    "Reorganisation",
+    "ReorganisationStep",
+    "ReserveRecommendation",
     "Role",
+    "Selection",
+    "StepKind",
     "ThemeDuty",
+    "Training",
     "User",
     "Verdict",
     "Visit",

@@ -1,0 +1,185 @@
+"""Acts that change the order of the territory on a day, and their steps.
+
+What lives here: the rows and what is always true of them. What must not: what a step does to the
+tree (services/plan.py), carrying an act out (services/reorganisation.py), and what became of
+an area (``Area.merged_into``).
+"""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from grids.models.area import Area
+from grids.models.user import User
+
+
+class ActState(models.TextChoices):
+    """Where an act stands. A decided act waits for its day."""
+
+    DRAFT = "draft", _("Draft")
+    SUBMITTED = "submitted", _("Waiting for the decision")
+    DECIDED = "decided", _("Decided, waits for its day")
+    CARRIED_OUT = "carried_out", _("Carried out")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+# States in which nothing was changed yet and something still may be.
+PENDING_ACTS = frozenset({ActState.DRAFT, ActState.SUBMITTED, ActState.DECIDED})
+
+
+class StepKind(models.TextChoices):
+    """What one step of an act does."""
+
+    MERGE_VILLAGES = "merge_villages", _("Merge a village into another")
+    MOVE_VILLAGE = "move_village", _("Move a village to another town")
+    MERGE_TOWNS = "merge_towns", _("Merge a town into another")
+    RENAME = "rename", _("Give a new name")
+    RECODE_VILLAGE = "recode_village", _("Give a village a new code")
+    RECODE_TOWN = "recode_town", _("Give a town a new code")
+
+
+# Steps that need another area, and those that need a new code.
+WITH_TARGET = frozenset({StepKind.MERGE_VILLAGES, StepKind.MOVE_VILLAGE, StepKind.MERGE_TOWNS})
+WITH_CODE = frozenset({StepKind.RECODE_VILLAGE, StepKind.RECODE_TOWN})
+
+
+class ActQuerySet(models.QuerySet["Reorganisation"]):
+    """Reads over acts."""
+
+    def pending(self) -> "ActQuerySet":
+        """Return acts that may still be carried out."""
+        return self.filter(state__in=PENDING_ACTS)
+
+    def due(self, day: Any) -> "ActQuerySet":
+        """Return decided acts whose day has come and which did not stumble."""
+        return self.filter(state=ActState.DECIDED, effective_on__lte=day, obstacle="")
+
+
+class Reorganisation(models.Model):
+    """One act: a document of the authorities, the day it takes effect, and its steps.
+
+    Who drafts it does not decide it. ``towns`` are the towns it touches; whoever has the county
+    or one of them may read it. ``outcome`` says, once it is carried out, what changed, in the
+    shape of ``services.plan.Plan.told``. ``obstacle`` is why it could not be carried out on its
+    day. ``settled_at`` is when rows written during the act were looked for a second time.
+    """
+
+    title = models.CharField(_("title"), max_length=100)
+    document = models.CharField(_("number of the document"), max_length=60, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+    effective_on = models.DateField(_("takes effect on"))
+    county = models.ForeignKey(Area, models.PROTECT, related_name="+", verbose_name=_("county"))
+    towns = models.ManyToManyField(Area, related_name="+", verbose_name=_("towns"))
+    state = models.CharField(
+        _("state"), max_length=12, choices=ActState.choices, default=ActState.DRAFT
+    )
+    version = models.PositiveIntegerField(default=1)
+
+    drafted_by = models.ForeignKey(
+        User, models.PROTECT, related_name="+", verbose_name=_("drafted by")
+    )
+    drafted_at = models.DateTimeField(_("drafted at"), default=timezone.now)
+    submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
+    decided_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
+    )
+    decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    carried_out_at = models.DateTimeField(_("carried out at"), null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    obstacle = models.TextField(_("what stood in the way"), blank=True)
+    outcome = models.JSONField(_("what changed"), default=dict, blank=True)
+
+    objects = ActQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("reorganisation")
+        verbose_name_plural = _("reorganisations")
+        indexes = [
+            models.Index(
+                fields=["effective_on"],
+                condition=Q(state="decided"),
+                name="reorganisation_to_carry_out",
+            ),
+            models.Index(
+                fields=["carried_out_at"],
+                condition=Q(state="carried_out", settled_at__isnull=True),
+                name="reorganisation_to_settle",
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="reorganisation_decided_by_another",
+                condition=Q(decided_by__isnull=True) | ~Q(decided_by=F("drafted_by")),
+                violation_error_message=_("Who drafted an act does not decide it."),
+            ),
+            models.CheckConstraint(
+                name="reorganisation_decided_before_carried_out",
+                condition=~Q(state__in=["decided", "carried_out"])
+                | Q(decided_by__isnull=False, decided_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="reorganisation_carried_out_exactly_when_state_says_so",
+                condition=(
+                    Q(state="carried_out", carried_out_at__isnull=False)
+                    | (~Q(state="carried_out") & Q(carried_out_at__isnull=True))
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the act may still be carried out."""
+        return self.state in PENDING_ACTS
+
+
+class ReorganisationStep(models.Model):
+    """One step of an act. ``subject`` goes into or under ``target``, or gets a new code or name.
+
+    A village moved to another town keeps its last three digits where they are free, unless
+    ``new_code`` says otherwise.
+    """
+
+    act = models.ForeignKey(Reorganisation, models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField(_("order"))
+    kind = models.CharField(_("kind"), max_length=15, choices=StepKind.choices)
+    subject = models.ForeignKey(Area, models.PROTECT, related_name="+", verbose_name=_("area"))
+    target = models.ForeignKey(
+        Area, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("goes to")
+    )
+    new_code = models.CharField(_("new code"), max_length=12, blank=True)
+    new_name = models.CharField(_("new name"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("step of a reorganisation")
+        verbose_name_plural = _("steps of a reorganisation")
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["act", "position"], name="reorganisation_step_once_per_position"
+            ),
+            models.CheckConstraint(
+                name="reorganisation_step_is_whole",
+                condition=(
+                    Q(kind__in=sorted(WITH_TARGET), target__isnull=False, new_name="")
+                    | Q(
+                        Q(kind__in=sorted(WITH_CODE), target__isnull=True, new_name=""),
+                        ~Q(new_code=""),
+                    )
+                    | (Q(kind="rename", target__isnull=True, new_code="") & ~Q(new_name=""))
+                ),
+            ),
+            models.CheckConstraint(
+                name="reorganisation_step_of_two_areas",
+                condition=Q(target__isnull=True) | ~Q(target=F("subject")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.act_id}/{self.position} {self.kind}"
