@@ -6,4 +6,14 @@ BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 3},
     },
+    "apply-visit-rules": {
+        "task": "grids.tasks.apply_visit_rules",
+        "schedule": 20.0,
+        "options": {"expires": 40},
+    },
+    "reorganise": {
+        "task": "grids.tasks.reorganise",
+        "schedule": 30.0,
+        "options": {"expires": 60},
+    },
 }

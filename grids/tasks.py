@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from grids.services import coverage
+from grids.services import coverage, reorganisation, visit_rules
 
 # A task ends after this many batches, so that one worker process is never held for long.
 BATCHES = 20
@@ -12,3 +12,18 @@ BATCHES = 20
 def audit_coverage() -> None:
     """Measure on where the oldest run of the coverage audit stands."""
     coverage.work(at_most=BATCHES)
+
+
+@shared_task
+def reorganise() -> None:
+    """Carry out the acts whose day has come, and let late rows follow those just done."""
+    reorganisation.carry_out_due()
+    reorganisation.settle_due()
+
+
+@shared_task
+def apply_visit_rules() -> None:
+    """Bring due dates up to date with rules that have begun."""
+    for _round in range(BATCHES):
+        if not visit_rules.apply_rules():
+            break
