@@ -23,7 +23,17 @@ BEAT_SCHEDULE = {
     "forget-sheets": {
         "task": "core.tasks.forget_sheets",
         "schedule": 3600.0,
-        "options": {"expires": 600},
+        "options": {"expires": 7200},
+    },
+    "seal-audit": {
+        "task": "core.tasks.seal_audit",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "verify-audit": {
+        "task": "core.tasks.verify_audit",
+        "schedule": 86400.0,
+        "options": {"expires": 90000},
     },
     "beat-tick": {
         "task": "core.tasks.beat_tick",

@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from celery.signals import before_task_publish
 from django.utils import timezone
 
-from core.services import heartbeat, outbox, sheets, timers
+from core.services import heartbeat, outbox, sealing, sheets, timers
 
 # A sweep ends after this many timers, so that one worker process is never held for long.
 SWEEP_AT_MOST = 5000
@@ -37,6 +37,18 @@ def work_sheets() -> None:
 def forget_sheets() -> None:
     """Forget uploaded sheets past their time."""
     sheets.forget_old()
+
+
+@shared_task
+def seal_audit() -> None:
+    """Seal new audit entries into the chain."""
+    sealing.seal()
+
+
+@shared_task
+def verify_audit() -> None:
+    """Count the chain of the audit trail again; the audit page shows the result."""
+    sealing.verify()
 
 
 @shared_task(bind=True)

@@ -72,6 +72,7 @@ class _Waiting:
             "geshi_beat_heartbeat_age_seconds": found.beat_age,
             "geshi_timer_lag_seconds": found.timer_lag or 0,
             "geshi_outbox_age_seconds": found.outbox_age or 0,
+            "geshi_audit_seal_lag_seconds": found.seal_lag or 0,
         }
         for name, seconds in ages.items():
             if seconds is not None:

@@ -16,7 +16,7 @@ from django.db.models.functions import Left
 
 from core.kept import kept, remembered
 from core.models import Heartbeat, OutboxMessage, Timer
-from core.queries import missing_calendar_years
+from core.queries import missing_calendar_years, seal_lag
 from grids.models import Area, Level
 from grids.queries import Scope, names_of
 from incidents.models import ENDED, Event, Incident, State
@@ -27,6 +27,8 @@ from incidents.queries.queue import catalogue_names, within
 DEAD_AFTER = timedelta(seconds=20)
 # A timer or message later than this is not waiting its turn, it is stuck.
 STUCK_AFTER = timedelta(seconds=60)
+# An entry of a long import is as old as the import when it first can be sealed.
+UNSEALED_AFTER = timedelta(minutes=5)
 REDIS_TIMEOUT = 2
 # A board shows no more of the past than this, and looks for it no further back than that.
 FEED_LENGTH, FEED_REACH = 30, 5000
@@ -47,6 +49,7 @@ class Health:
     beat_age: float | None = None
     timer_lag: float | None = None
     outbox_age: float | None = None
+    seal_lag: float | None = None
 
     @property
     def wrong(self) -> list[str]:
@@ -59,12 +62,13 @@ class Health:
             "beat": self.beat_age is None or self.beat_age > dead,
             "timers": (self.timer_lag or 0) > stuck,
             "outbox": (self.outbox_age or 0) > stuck,
+            "audit": (self.seal_lag or 0) > UNSEALED_AFTER.total_seconds(),
         }
         return [name for name, bad in found.items() if bad]
 
 
 def health(now: datetime) -> Health:
-    """Ask the database (3 queries) and Redis how they are; neither being away raises."""
+    """Ask the database (5 queries) and Redis how they are; neither being away raises."""
     answers = _redis_answers()
     try:
         beats = dict(Heartbeat.objects.values_list("name", "at"))
@@ -72,6 +76,7 @@ def health(now: datetime) -> Health:
         waits = OutboxMessage.objects.filter(state__in=["queued", "awaiting_retry"]).aggregate(
             oldest=Min("next_attempt_at")
         )["oldest"]
+        unsealed = seal_lag(now)
     except DatabaseError:
         return Health(database=False, redis=answers)
     return Health(
@@ -81,6 +86,7 @@ def health(now: datetime) -> Health:
         beat_age=_age(beats.get("beat"), now),
         timer_lag=_late(due, now),
         outbox_age=_late(waits, now),
+        seal_lag=unsealed,
     )
 
 

@@ -303,6 +303,10 @@ RATE_LIMITS = {
 # Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.
 METRICS_TOKEN = os.environ.get("GESHI_METRICS_TOKEN", "")
 
+# A file outside the database, best on another machine's disk, to which the head of the audit chain
+# is appended every minute; `verify_audit --anchor` compares with it.
+AUDIT_ANCHOR = os.environ.get("GESHI_AUDIT_ANCHOR", "")
+
 LEAFLET_CONFIG = {"TILES": [], "SRID": 4326, "MAX_ZOOM": 19}
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 

@@ -8,6 +8,8 @@ from django.utils import timezone
 from prometheus_client import REGISTRY
 
 from core.models import Heartbeat, OutboxMessage, Timer
+from core.services.audit import record
+from core.services.sealing import seal
 
 
 def alive(**late: timedelta) -> None:
@@ -57,6 +59,19 @@ def test_work_nobody_does_is_named(client):
     assert answer.status_code == 503
     assert answer.json()["wrong"] == ["timers", "outbox"]
     assert answer.json()["oldest_due_timer_age"] >= 600
+
+
+@pytest.mark.django_db
+def test_an_audit_trail_nobody_seals_is_named(client, time_machine):
+    record(actor=None, action="case.open", subject_type="case")
+    time_machine.shift(600)
+    alive()
+
+    assert client.get(reverse("healthz")).json()["wrong"] == ["audit"]
+    assert "geshi_audit_seal_lag_seconds 6" in client.get(reverse("metrics")).content.decode()
+
+    seal()
+    assert client.get(reverse("healthz")).json()["wrong"] == []
 
 
 @pytest.mark.django_db

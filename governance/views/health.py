@@ -31,6 +31,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
         "beat_heartbeat_age": found.beat_age,
         "oldest_due_timer_age": found.timer_lag,
         "oldest_due_message_age": found.outbox_age,
+        "oldest_unsealed_audit_age": found.seal_lag,
     }
     return JsonResponse(body, status=503 if found.wrong else 200)
 
