@@ -1,0 +1,42 @@
+"""Codes as they are and as they were: from any code an area ever had to the area of today.
+
+What must not live here: giving codes (services/codes.py).
+"""
+
+from datetime import date
+
+from django.db.models import F
+
+from grids.models import Area, AreaCode
+
+# A chain of mergers is followed so far; a longer one is a fault in the data.
+MERGERS_FOLLOWED = 50
+
+
+def area_of_code(code: str, on: date | None = None) -> Area | None:
+    """Return the area ``code`` meant on a day; None if it never meant one.
+
+    Without a day, the area that stands for it now: the one that has the code, else the last
+    one that had it, and where that was merged, the area that took it in. 1 query, and 1 more
+    for each merger; the area comes without its shapes.
+    """
+    rows = AreaCode.objects.filter(code=code).select_related("area")
+    rows = rows.defer(*(f"area__{shape}" for shape in ("boundary", "outline", "centre")))
+    if on is not None:
+        row = rows.filter(valid__contains=on).first()
+        return row.area if row else None
+    # An empty span belongs to a code that was given and taken away on one day.
+    row = rows.order_by(F("valid__endswith").desc(nulls_first=True), "-pk").first()
+    if row is None:
+        return None
+    area = row.area
+    for _step in range(MERGERS_FOLLOWED):
+        if area.merged_into_id is None:
+            break
+        area = Area.objects.defer("boundary", "outline", "centre").get(pk=area.merged_into_id)
+    return area
+
+
+def codes_of(area: Area) -> list[AreaCode]:
+    """Return the codes an area has had, newest first (1 query)."""
+    return list(AreaCode.objects.filter(area=area).order_by("-pk"))
