@@ -1,5 +1,6 @@
 """Tables of territory and people."""
 
+from grids.models.account import Authenticator, RecoveryCode, UserSession
 from grids.models.area import SHAPES, Area, AreaCode, GridKind, Level, shapes_of
 from grids.models.boundary_import import BoundaryImport, BoundaryRow, ImportState, Verdict
 from grids.models.coverage import AuditState, CoverageAudit, CoverageFault, FaultKind
@@ -42,6 +43,7 @@ __all__ = [
     "AreaCode",
     "Attendance",
     "AuditState",
+    "Authenticator",
     "Award",
     "BoundaryImport",
     "BoundaryRow",
@@ -65,6 +67,7 @@ __all__ = [
     "NegativeItem",
     "Posting",
     "Recommendation",
+    "RecoveryCode",
     "Reorganisation",
     "ReorganisationStep",
     "ReserveRecommendation",
@@ -74,6 +77,7 @@ __all__ = [
     "ThemeDuty",
     "Training",
     "User",
+    "UserSession",
     "Verdict",
     "Visit",
     "VisitPhoto",

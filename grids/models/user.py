@@ -12,6 +12,8 @@ class User(AbstractUser):
 
     ``display_name`` is shown to colleagues; phone and ID number are encrypted at rest,
     with an index beside each for exact look-up; an ID number stands once among active people.
+    A password that somebody else set must be changed; ``second_factor_due`` is the last day before
+    a second factor is asked of whoever has none.
     ``is_staff`` opens the administration site only; rights come from postings.
     """
 
@@ -20,6 +22,8 @@ class User(AbstractUser):
     phone_index = models.CharField(max_length=64, blank=True, editable=False, db_index=True)
     id_number = EncryptedTextField(_("ID number"), blank=True, default="")
     id_index = models.CharField(max_length=64, blank=True, editable=False)
+    must_change_password = models.BooleanField(_("must change the password"), default=False)
+    second_factor_due = models.DateField(_("second factor due"), null=True, blank=True)
     is_demo = models.BooleanField(_("demonstration account"), default=False)
 
     REQUIRED_FIELDS = ["display_name"]
