@@ -12,7 +12,8 @@ class IncidentsConfig(AppConfig):
         # Models are only importable once the registry is ready.
         from core.services import outbox, timers  # noqa: PLC0415
         from grids import closing, moves  # noqa: PLC0415
-        from grids.services import reveal  # noqa: PLC0415
+        from grids import needs as doors  # noqa: PLC0415
+        from grids.services import forget_visits, reveal  # noqa: PLC0415
         from incidents import desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
@@ -20,6 +21,7 @@ class IncidentsConfig(AppConfig):
             contact,
             handling,
             moving,
+            needs,
             notices,
             retention,
             verification,
@@ -32,6 +34,12 @@ class IncidentsConfig(AppConfig):
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
+        retention.register(
+            "household_contact", forget_visits.forget_contacts, subject_type="household"
+        )
+        retention.register("visit_point", forget_visits.thin_points, subject_type="visit")
+        retention.register("visit_diary", forget_visits.forget_diaries, subject_type="visit")
+        doors.register(needs.open_case)
         moves.register(
             "incidents",
             labels=moving.LABELS,

@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from grids import phone
 from grids.desks import Desk, register
 from grids.models import Role
 from incidents.registry import register_notice
@@ -20,6 +21,12 @@ DESKS = (
     Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
     Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
+)
+
+PHONE_TABS = (
+    phone.Tab("worker", _("To do"), "checklist", 10),
+    phone.Tab("worker_mine", _("My reports"), "send", 30),
+    phone.Tab("notices", _("Notices"), "bell", 40),
 )
 
 NOTICES = {
@@ -70,5 +77,7 @@ def connect() -> None:
     """Register the desks and the notices."""
     for desk in DESKS:
         register(desk)
+    for tab in PHONE_TABS:
+        phone.register(tab)
     for kind, (text, level) in NOTICES.items():
         register_notice(kind, text, level=level, url=_LEADS_TO.get(kind))

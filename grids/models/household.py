@@ -30,6 +30,8 @@ LINE = frozenset(
 READERS = LINE | {Role.COMMAND}
 # Who keeps the ledger true.
 KEEPERS_OF_LEDGER = frozenset({Role.GRID_CHIEF, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN})
+# Who opens the ledger's pages.
+LEDGER_READERS = KEEPERS_OF_LEDGER | {Role.COMMAND}
 # Who goes from door to door.
 VISITORS = frozenset({Role.UNIT_HEAD, Role.GRID_WORKER, Role.GRID_CHIEF})
 
@@ -223,6 +225,14 @@ class HouseholdCare(models.Model):
         return self.tag.label
 
 
+class LinkQuerySet(models.QuerySet["HouseholdLink"]):
+    """Reads over links."""
+
+    def on(self, day: date) -> "LinkQuerySet":
+        """Return links in force on ``day``."""
+        return self.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=day), valid_from__lte=day)
+
+
 class HouseholdLink(models.Model):
     """A member who looks in on a household, from a day until (not including) another.
 
@@ -237,6 +247,8 @@ class HouseholdLink(models.Model):
     slot = models.PositiveSmallIntegerField(editable=False)
     valid_from = models.DateField(_("from"), default=timezone.localdate)
     valid_to = models.DateField(_("until"), null=True, blank=True)
+
+    objects = LinkQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("household link")

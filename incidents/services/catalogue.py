@@ -18,6 +18,7 @@ from core.errors import Invalid
 from core.services import audit
 from core.working_calendar import Unit
 from grids.models import Area, Department, User
+from grids.services.care import load_care
 from incidents.models import (
     Article,
     Category,
@@ -86,8 +87,11 @@ def load_catalogue(*, county: Area, actor: User | None = None) -> Loaded:
     articles = _load_articles(_read("knowledge.json"), categories)
     examples = _load_examples(_read("examples.json"), categories)
     rules = _load_rules(_read("routing.json"), categories, departments, county)
-    if not RetentionRule.objects.exists():
-        RetentionRule.objects.bulk_create(RetentionRule(**row) for row in _read("retention.json"))
+    ruled = set(RetentionRule.objects.values_list("what", flat=True))
+    RetentionRule.objects.bulk_create(
+        RetentionRule(**row) for row in _read("retention.json") if row["what"] not in ruled
+    )
+    load_care(county=county)
     loaded = Loaded(
         departments=len(departments),
         categories=len(categories),

@@ -11,12 +11,12 @@ from django.views.decorators.http import require_POST, require_safe
 from core.htmx import render
 from core.paging import keyset_page
 from grids.access import authenticated
+from grids.phone import phone_tabs
 from incidents.models import Notice
 from incidents.queries import notice_branches
 from incidents.registry import NoticeKind, notice_kinds
 from incidents.services.notices import mark_read
 from incidents.views.case import PHONE_ROLES, acting
-from incidents.views.worker import phone_tabs
 
 PAGE_SIZE = 40
 
@@ -35,7 +35,7 @@ def notices(request: HttpRequest) -> HttpResponse:
     on_phone = request.scope.roles <= PHONE_ROLES
     context = {
         "base": "base_phone.html" if on_phone else "base_desk.html",
-        "tabs": phone_tabs("notices") if on_phone else [],
+        "tabs": phone_tabs("notices", request.scope.roles) if on_phone else [],
         "rows": rows,
         "unread": any(not row["read"] for row in rows),
         "up_to": page.items[0].pk if page.items else 0,

@@ -19,6 +19,7 @@ from core.errors import Invalid
 from core.htmx import render
 from grids.access import roles
 from grids.models import Role
+from grids.phone import phone_tabs
 from incidents.forms.actions import ACTION_FORMS
 from incidents.forms.errors import put_errors
 from incidents.forms.worker import WorkerReportForm, own_areas
@@ -57,7 +58,7 @@ def worker(request: HttpRequest) -> HttpResponse:
         "groups": [group for group in groups if group["rows"]],
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
-        "tabs": phone_tabs("worker"),
+        "tabs": phone_tabs("worker", request.scope.roles),
     }
     return render(request, "incidents/worker.html", context)
 
@@ -76,7 +77,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "rows": list_rows(page.items),
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
-        "tabs": phone_tabs("worker_mine"),
+        "tabs": phone_tabs("worker_mine", request.scope.roles),
     }
     return render(request, "incidents/worker_mine.html", context)
 
@@ -158,16 +159,3 @@ def sent(request: HttpRequest, code: str) -> HttpResponse:
         "upload_url": reverse("photos"),
     }
     return render(request, "incidents/worker_sent.html", context)
-
-
-def phone_tabs(active: str) -> list[dict[str, Any]]:
-    """Return the bar at the foot of a worker's pages, in the shape of base_phone.html."""
-    pages = [
-        ("worker", _("To do"), "checklist"),
-        ("worker_mine", _("My reports"), "send"),
-        ("notices", _("Notices"), "bell"),
-    ]
-    return [
-        {"url": reverse(name), "label": label, "icon": icon, "active": name == active}
-        for name, label, icon in pages
-    ]
