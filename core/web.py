@@ -1,5 +1,8 @@
 """Small questions about addresses."""
 
+from django.conf import settings
+from django.http import HttpRequest
+
 
 def own_address(address: str) -> str:
     """Return an address of this site, else "": nobody is sent elsewhere.
@@ -9,3 +12,8 @@ def own_address(address: str) -> str:
     """
     own = address.startswith("/") and not address.startswith(("//", "/\\"))
     return address if own and "\n" not in address and "\r" not in address else ""
+
+
+def public_address(request: HttpRequest) -> str:
+    """Return the address residents reach the product at, without a slash at the end."""
+    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")

@@ -7,7 +7,6 @@ import uuid
 from typing import Any
 
 import segno
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core import ratelimit
 from core.errors import GeshiError
+from core.web import public_address
 from grids.access import public
 from grids.models import Area
 from incidents import emergencies
@@ -37,9 +37,11 @@ from incidents.views.uploads import with_files
 def report(request: HttpRequest) -> HttpResponse:
     """Show the form; a good one leads to the page with the code, a bad one comes back whole."""
     if request.method != "POST":
-        area = area_of_code(request.GET.get("grid", ""))
+        on_the_sign = request.GET.get("grid", "")
+        area = area_of_code(on_the_sign)
         first = {"report_key": uuid.uuid4(), "grid": area.code if area else ""}
-        return _page(request, ReportForm(initial=first), area)
+        lost = bool(on_the_sign) and area is None
+        return _page(request, ReportForm(initial=first), area, lost_sign=lost)
     keepsake = Keepsake.read(request).with_draft_key()
     sent, refused = with_files(request, draft_key=keepsake.draft_key)
     form = ReportForm(sent)
@@ -88,10 +90,13 @@ def _page(
     area: Area | None,
     photo_ids: list[uuid.UUID] | None = None,
     status: int = 200,
+    *,
+    lost_sign: bool = False,
 ) -> HttpResponse:
     context = {
         "form": form,
         "area_name": full_name(area) if area else "",
+        "lost_sign": lost_sign,
         "photo_ids": photo_ids or [],
         "most_photos": MAX_PHOTOS,
         "bounds": county_bounds(),
@@ -131,8 +136,3 @@ def done(request: HttpRequest, code: str) -> HttpResponse:
 def spaced(code: str) -> str:
     """Return a tracking code in groups of four, as people read it aloud."""
     return " ".join(code[start : start + 4] for start in range(0, len(code), 4))
-
-
-def public_address(request: HttpRequest) -> str:
-    """Return the address residents reach the product at, without a slash at the end."""
-    return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
