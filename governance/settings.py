@@ -53,6 +53,12 @@ ALLOWED_HOSTS = os.environ.get("GESHI_HOSTS", "*" if DEMO or DEBUG else "localho
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("GESHI_ORIGINS", "").split(",") if o]
 # The address residents reach, for links and QR codes; empty means "as asked for".
 PUBLIC_URL = os.environ.get("GESHI_PUBLIC_URL", "").rstrip("/")
+# The number residents call about the workers themselves; printed on every contact card.
+SUPERVISION_HOTLINE = os.environ.get("GESHI_HOTLINE", "12345")
+# What contact cards are set in: a TrueType or OpenType font with Chinese and rare characters.
+PRINT_FONT = os.environ.get(
+    "GESHI_PRINT_FONT", "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
+)
 
 INSTALLED_APPS = [
     "governance",
