@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from logging import getLogger
 
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from core.errors import Conflict, GeshiError, Invalid, NotAllowed
 from core.kept import forget_remembered
 from core.services import audit
 from grids import moves
-from grids.models import Area, Posting, Role, User
+from grids.models import SHAPES, Area, Posting, Role, User
 from grids.models.area import Level
 from grids.models.reorganisation import (
     PENDING_ACTS,
@@ -193,7 +193,7 @@ def carry_out_due(*, today: date | None = None) -> int:
         except GeshiError as error:
             due.filter(pk=pk).update(obstacle=str(error))
             logger.error("act %s was not carried out: %s", pk, error)
-        except DatabaseError as error:
+        except OperationalError as error:
             # A deadlock or a lost connection: it stays due for the next tick.
             logger.warning("act %s waits for the next tick: %s", pk, _first_line(error))
     return done
@@ -398,8 +398,8 @@ def _change_tree(plan: Plan, on: date, *, source: str) -> None:
 
 
 def _move(pk: int, parent: int) -> None:
-    area = Area.objects.defer("boundary", "outline").get(pk=pk)
-    area.move(Area.objects.defer("boundary", "outline").get(pk=parent), "last-child")
+    rows = Area.objects.defer(*SHAPES).in_bulk([pk, parent])
+    Area.objects.move(rows[pk], rows[parent], "last-child")
 
 
 def _continue_postings(merges: Mapping[int, int], on: date) -> int:

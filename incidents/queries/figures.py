@@ -3,6 +3,10 @@
 What lives here: sums over figures and deltas not folded yet, always in one statement so that
 a fold in between is seen whole or not at all; and each rate with its formula. What must not:
 how figures come about (services/step.py, services/figures.py).
+
+Figures are read by one of two maps. The old one is the map of the day something was counted: a
+town that was merged since has its own past. The new one is today's: what was counted in a merged
+town counts for the town that took it in, and the past of a village that moved goes with it.
 """
 
 from collections import defaultdict
@@ -20,6 +24,8 @@ from incidents.models.figures import GAUGE_DAY
 FORMULAS = "2026-1"
 BASIC_WEIGHT = 0.9
 
+OLD, NEW = "old", "new"
+
 _SUM = """
     SELECT {keys}, sum(n)::bigint FROM (
         SELECT county_id, town_id, day, metric, n FROM incidents_figure WHERE {where}
@@ -27,38 +33,73 @@ _SUM = """
         SELECT county_id, town_id, day, metric, n FROM incidents_figuredelta WHERE {where}
     ) AS figures GROUP BY {keys}
 """
+# Mergers are few, and followed to the town that stands today.
+_SUM_NEW = """
+    WITH RECURSIVE went (old, new) AS (
+        SELECT id, merged_into_id FROM grids_area
+         WHERE level = 'town' AND merged_into_id IS NOT NULL
+        UNION ALL
+        SELECT went.old, area.merged_into_id FROM went JOIN grids_area area ON area.id = went.new
+         WHERE area.merged_into_id IS NOT NULL
+    ), heir AS (
+        SELECT old, new FROM went JOIN grids_area area ON area.id = went.new
+         WHERE area.merged_into_id IS NULL
+    )
+    SELECT {keys}, sum(n)::bigint FROM (
+        SELECT county_id, coalesce(heir.new, town_id) AS town_id, day, metric, n FROM (
+            SELECT county_id, town_id, day, metric, n FROM incidents_figure WHERE {where}
+            UNION ALL
+            SELECT county_id, town_id, day, metric, n FROM incidents_figuredelta WHERE {where}
+            UNION ALL
+            SELECT county_id, town_id, day, metric, n FROM incidents_figureshift WHERE {where}
+        ) AS counted LEFT JOIN heir ON heir.old = town_id
+    ) AS figures GROUP BY {keys}
+"""
 
 
 def day_figures(
-    areas: Iterable[Area], first: date, last: date, *, metrics: Collection[str] | None = None
+    areas: Iterable[Area],
+    first: date,
+    last: date,
+    *,
+    metrics: Collection[str] | None = None,
+    map: str = OLD,
 ) -> dict[str, int]:
     """Return metric → count over the days ``first`` to ``last``, both included (1 query).
 
     ``areas`` are counties or towns; other levels hold no figures and count nothing. A metric
-    nothing was counted for is missing.
+    nothing was counted for is missing. ``map`` is OLD or NEW.
     """
-    rows = _sums("metric", areas, first, last, metrics)
+    rows = _sums("metric", areas, first, last, metrics, map)
     return {metric: n for metric, n in rows if n}
 
 
 def by_town(
-    areas: Iterable[Area], first: date, last: date, *, metrics: Collection[str] | None = None
+    areas: Iterable[Area],
+    first: date,
+    last: date,
+    *,
+    metrics: Collection[str] | None = None,
+    map: str = OLD,
 ) -> dict[int | None, dict[str, int]]:
-    """Return town id → metric → count; None stands for cases without a town yet (1 query)."""
+    """Return town id → metric → count; None stands for cases without a town yet (1 query).
+
+    By the old map towns that were merged since are there too, by the new one they are not.
+    """
     towns: dict[int | None, dict[str, int]] = defaultdict(dict)
-    for town_id, metric, n in _sums("town_id, metric", areas, first, last, metrics):
+    for town_id, metric, n in _sums("town_id, metric", areas, first, last, metrics, map):
         if n:
             towns[town_id][metric] = n
     return dict(towns)
 
 
 def series(
-    metrics: Sequence[str], areas: Iterable[Area], first: date, last: date
+    metrics: Sequence[str], areas: Iterable[Area], first: date, last: date, *, map: str = OLD
 ) -> dict[str, list[int]]:
     """Return metric → one count per day from ``first`` to ``last``, zeros included (1 query)."""
     days = {first + timedelta(days=n): n for n in range((last - first).days + 1)}
     lines = {metric: [0] * len(days) for metric in metrics}
-    for day, metric, n in _sums("day, metric", areas, first, last, metrics):
+    for day, metric, n in _sums("day, metric", areas, first, last, metrics, map):
         lines[metric][days[day]] = n
     return lines
 
@@ -84,8 +125,9 @@ def _sums(
     first: date,
     last: date,
     metrics: Collection[str] | None,
+    map: str,
 ) -> list[tuple]:
-    held = list(areas)
+    held, new = list(areas), map == NEW
     counties = [area.pk for area in held if area.level == Level.COUNTY]
     towns = [area.pk for area in held if area.level == Level.TOWN]
     if not counties and not towns:
@@ -93,13 +135,14 @@ def _sums(
     # The county is said of towns too: the index begins with it, and cannot serve an OR.
     where = "county_id = ANY(ARRAY(SELECT id FROM grids_area WHERE path = ANY(%(above)s)))"
     where += " AND day BETWEEN %(first)s AND %(last)s"
-    where += " AND (county_id = ANY(%(counties)s) OR town_id = ANY(%(towns)s))"
+    where += " AND (county_id = ANY(%(counties)s) OR town_id = ANY(%(towns)s)"
+    where += " OR town_id IN (SELECT old FROM heir WHERE new = ANY(%(towns)s)))" if new else ")"
     if metrics is not None:
         where += " AND metric = ANY(%(metrics)s)"
     with connection.cursor() as cursor:
         cursor.execute(
             # Only the constants above stand in the text; every value is a parameter.
-            _SUM.format(keys=keys, where=where),
+            (_SUM_NEW if new else _SUM).format(keys=keys, where=where),
             {
                 "above": sorted({path for area in held for path in area.lineage_paths}),
                 "first": first,

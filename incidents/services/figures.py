@@ -148,7 +148,7 @@ _SHIFT = f"""
     SELECT county_id, town_id, day, metric, sum(n) FROM (
         SELECT county_id, old_town AS town_id, day, metric, -n AS n FROM counted
         UNION ALL SELECT county_id, new_town, day, metric, n FROM counted
-    ) AS both GROUP BY county_id, town_id, day, metric
+    ) AS sides GROUP BY county_id, town_id, day, metric
     ON CONFLICT (county_id, day, town_id, metric)
     DO UPDATE SET n = incidents_figureshift.n + EXCLUDED.n
 """  # noqa: S608  only constants of ours
