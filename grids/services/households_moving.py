@@ -20,18 +20,16 @@ LABELS = {"living": _("Households"), "moved_out": _("Households that moved out")
 
 _ROWS = "FROM grids_household h WHERE coalesce(h.unit_id, h.grid_id) = ANY(%(old)s)"
 
-_GIVEN = """
-    WITH given AS (
+# Filled into the statements below.
+_GIVEN = """WITH given AS (
         SELECT * FROM unnest(%(old)s::bigint[], %(county)s::bigint[], %(town)s::bigint[],
                              %(village)s::bigint[], %(grid)s::bigint[], %(unit)s::bigint[])
                    AS row (old, county, town, village, grid, unit)
-    )
-"""
+    )"""
 
 # Doors of two places may be called the same; those that came say where they come from.
-_NAME_TWINS = (
-    _GIVEN
-    + """, there AS (
+_NAME_TWINS = """
+    {given}, there AS (
         SELECT h.id, h.address, given.old, coalesce(h.unit_id, h.grid_id) AS was,
                coalesce(given.unit, given.grid, h.unit_id, h.grid_id) AS place
           FROM grids_household h LEFT JOIN given ON given.old = coalesce(h.unit_id, h.grid_id)
@@ -48,18 +46,15 @@ _NAME_TWINS = (
       FROM twins JOIN grids_area a ON a.id = twins.was
      WHERE h.id = twins.id
 """
-)
 
-_FOLLOW = (
-    _GIVEN
-    + """
+_FOLLOW = """
+    {given}
     UPDATE grids_household h
        SET county_id = given.county, town_id = given.town, village_id = given.village,
            grid_id = given.grid, unit_id = given.unit
       FROM given WHERE given.old = coalesce(h.unit_id, h.grid_id)
     RETURNING h.id, h.moved_out_on IS NULL
 """
-)
 
 
 def count(areas: Areas) -> dict[str, int]:
@@ -90,8 +85,8 @@ def follow(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     for level in ("county", "town", "village", "grid", "unit"):
         values[level] = [getattr(place, f"{level}_id") for _old, place in given]
     with connection.cursor() as cursor:
-        cursor.execute(_NAME_TWINS, values)
-        cursor.execute(_FOLLOW, values)
+        cursor.execute(_NAME_TWINS.format(given=_GIVEN), values)
+        cursor.execute(_FOLLOW.format(given=_GIVEN), values)
         moved = cursor.fetchall()
     recount([pk for pk, _living in moved], today=on)
     living = sum(1 for _pk, lives in moved if lives)
