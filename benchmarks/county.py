@@ -65,10 +65,14 @@ def shape_of(grids: int) -> dict[str, int]:
     whole = sum(TRUE_SIZE[kind] for kind in ("rural", "community", "dedicated"))
     kinds = ("towns", "villages", "rural", "community", "dedicated")
     shape = {name: round(TRUE_SIZE[name] * grids / whole) for name in kinds}
-    # The story has names for so many; a larger county has larger villages.
+    if grids <= whole:
+        return shape
+    # The story has names for so many; a larger county has larger villages, and no units in them.
     return shape | {
-        "towns": min(shape["towns"], len(names.town_names())),
+        "towns": len(names.town_names()),
         "villages": min(shape["villages"], VILLAGES_NAMED),
+        "unit_grids": 0,
+        "units": 0,
     }
 
 

@@ -1,12 +1,13 @@
-"""Reading boundaries from GeoJSON: what is not a sound polygon in China is refused by name.
+"""Reading boundaries from files: what is not a sound polygon in China is refused by name.
 
-What lives here: the shape of the file and of its polygons; whether a polygon is sound is for
-PostGIS to say, because everything after the import asks it. What must not: storing them
-(territory.py).
+What lives here: the features of a file and their polygons; whether a polygon is sound is for
+PostGIS to say, because everything after the import asks it. What must not: telling formats
+apart (boundary_formats.py) and storing boundaries (territory.py).
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import shapely
@@ -17,6 +18,7 @@ from core.errors import Invalid
 from core.places import SYSTEMS, to_wgs84
 from core.reading import decode
 from grids.queries import unsound_shapes
+from grids.services.boundary_formats import as_geojson
 from grids.services.territory import NewBoundary
 
 # China with its islands, in whole degrees, as (west, south, east, north).
@@ -41,8 +43,83 @@ Ring = list[tuple[float, float]]
 Progress = Callable[[int], object]
 
 
+# Attributes that hold a code, a name or the parent, as offices of many trades call them.
+CODE_PROPERTIES = (
+    "code",
+    "xzqdm",
+    "zldwdm",
+    "区划代码",
+    "行政区划代码",
+    "网格编码",
+    "网格代码",
+    "代码",
+    "编码",
+)
+NAME_PROPERTIES = ("name", "xzqmc", "zldwmc", "网格名称", "行政区名称", "名称", "区划名称")
+PARENT_PROPERTIES = (
+    "parent_code",
+    "parent",
+    "parent_name",
+    "上级代码",
+    "上级编码",
+    "上级名称",
+    "上级",
+)
+
+
 class _Bad(Exception):
     """One feature that cannot be taken; the text says why."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature of a file: what it calls itself, and its polygon or what is wrong with it.
+
+    ``wkb`` is a valid MultiPolygon in EPSG:4326, or None and ``problem`` says why; ``at`` is
+    (longitude, latitude) of where an unsound polygon breaks. ``parent`` is a code or a name.
+    """
+
+    number: int
+    code: str = ""
+    name: str = ""
+    parent: str = ""
+    wkb: bytes | None = None
+    problem: str = ""
+    at: tuple[float, float] | None = None
+
+
+def read_features(
+    data: bytes,
+    *,
+    system: str = "wgs84",
+    code_property: str = "",
+    progress: Progress = lambda _count: None,
+) -> list[Feature]:
+    """Return every feature of a GeoJSON, zipped Shapefile or KML file, sound or not.
+
+    ``system`` is one of core.places.SYSTEMS. Without ``code_property`` the usual names are
+    looked for, whatever their case. A third coordinate (height) is dropped. Raises Invalid for
+    the file as a whole.
+    """
+    if system not in SYSTEMS:
+        raise Invalid(_("Unknown coordinate system “%(system)s”."), system=system)
+    codes = (code_property,) if code_property else CODE_PROPERTIES
+    found: list[Feature] = []
+    for number, raw in enumerate(_features(decode(as_geojson(data))), 1):
+        properties = _properties(raw)
+        feature = Feature(
+            number,
+            code=_first(properties, codes),
+            name=_first(properties, NAME_PROPERTIES),
+            parent=_first(properties, PARENT_PROPERTIES),
+        )
+        try:
+            shape = _multipolygon(raw.get("geometry") if isinstance(raw, dict) else None, system)
+            found.append(replace(feature, wkb=shape.wkb))
+        except _Bad as bad:
+            found.append(replace(feature, problem=str(bad)))
+        progress(1)
+    return _with_unsound(found)
 
 
 def read_boundaries(
@@ -50,40 +127,33 @@ def read_boundaries(
     *,
     known: set[str],
     system: str = "wgs84",
-    code_property: str = "code",
+    code_property: str = "",
     progress: Progress = lambda _count: None,
 ) -> list[NewBoundary]:
-    """Return the boundaries of a GeoJSON FeatureCollection, in EPSG:4326.
+    """Return the boundaries of a file, in EPSG:4326, all of them found by their code.
 
-    ``known`` holds the codes that exist; ``system`` is one of core.places.SYSTEMS. A third
-    coordinate (height) is dropped. Raises Invalid: for the file as a whole, or with errors
-    {"feature n (code)": [message]} for each bad feature.
+    ``known`` holds the codes that exist; the rest is as in :func:`read_features`. Raises
+    Invalid: for the file as a whole, or with errors {"feature n (code)": [message]} for each
+    bad feature.
     """
-    if system not in SYSTEMS:
-        raise Invalid(_("Unknown coordinate system “%(system)s”."), system=system)
-    features = _features(decode(data))
-    boundaries: dict[int, NewBoundary] = {}
+    features = read_features(data, system=system, code_property=code_property, progress=progress)
+    boundaries = []
     first: dict[str, int] = {}
-    problems: dict[int, str] = {}
-    for number, feature in enumerate(features, 1):
-        code = _code(feature, code_property)
-        try:
-            _check_code(code, known, first, code_property)
-            first[code] = number
-            shape = _multipolygon(feature.get("geometry"), system)
-            boundaries[number] = NewBoundary(code, shape.wkb)
-        except _Bad as bad:
-            problems[number] = str(bad)
-        progress(1)
-    problems |= _unsound(boundaries)
-    if problems:
-        errors = {}
-        for number in sorted(problems):
-            code = _code(features[number - 1], code_property)
-            name = _("feature %(n)s (%(code)s)") % {"n": number, "code": code[:30]}
-            errors[name] = [problems[number]]
+    errors: dict[str, list[str]] = {}
+    for feature in features:
+        problem = _code_problem(feature.code, known, first, code_property) or feature.problem
+        if problem:
+            name = _("feature %(n)s (%(code)s)") % {
+                "n": feature.number,
+                "code": feature.code[:30],
+            }
+            errors[name] = [problem]
+        elif feature.wkb is not None:
+            boundaries.append(NewBoundary(feature.code, feature.wkb))
+        first.setdefault(feature.code, feature.number)
+    if errors:
         raise Invalid(_("Nothing was imported. Please correct these features:"), errors=errors)
-    return list(boundaries.values())
+    return boundaries
 
 
 def read_shape(text: str, *, system: str = "wgs84") -> bytes:
@@ -104,13 +174,14 @@ def read_shape(text: str, *, system: str = "wgs84") -> bytes:
         boundary = NewBoundary("", _multipolygon(content, system).wkb)
     except _Bad as bad:
         raise Invalid(str(bad), field="shape") from bad
-    for why in _unsound({1: boundary}).values():
-        raise Invalid(why, field="shape")
+    [feature] = _with_unsound([Feature(1, wkb=boundary.wkb)])
+    if feature.problem:
+        raise Invalid(feature.problem, field="shape")
     return boundary.wkb
 
 
 def count_features(data: bytes) -> int:
-    """Return how many features the file holds, for a progress bar; raises Invalid."""
+    """Return how many features a GeoJSON file holds, for a progress bar; raises Invalid."""
     return len(_features(decode(data)))
 
 
@@ -151,19 +222,31 @@ def _check_crs(crs: Any) -> None:
         )
 
 
-def _code(feature: Any, code_property: str) -> str:
+def _properties(feature: Any) -> dict[str, str]:
+    """Return the attributes with their names in lower case; text and numbers only."""
     properties = feature.get("properties") if isinstance(feature, dict) else None
-    value = properties.get(code_property) if isinstance(properties, dict) else None
-    return "" if value is None or isinstance(value, dict | list) else str(value).strip()
+    if not isinstance(properties, dict):
+        return {}
+    return {
+        str(name).strip().lower(): str(value).strip()
+        for name, value in properties.items()
+        if value is not None and not isinstance(value, dict | list)
+    }
 
 
-def _check_code(code: str, known: set[str], first: dict[str, int], code_property: str) -> None:
+def _first(properties: dict[str, str], names: Iterable[str]) -> str:
+    """Return the first of the attributes that is filled in."""
+    return next((value for name in names if (value := properties.get(name.lower()))), "")
+
+
+def _code_problem(code: str, known: set[str], first: dict[str, int], code_property: str) -> str:
     if not code:
-        raise _Bad(_("there is no property “%(name)s”") % {"name": code_property})
+        return _("there is no property “%(name)s”") % {"name": code_property or "code"}
     if code in first:
-        raise _Bad(_("the code is given twice, first by feature %(n)s") % {"n": first[code]})
+        return _("the code is given twice, first by feature %(n)s") % {"n": first[code]}
     if code not in known:
-        raise _Bad(_("no area has this code; import the areas first"))
+        return _("no area has this code; import the areas first")
+    return ""
 
 
 def _multipolygon(geometry: Any, system: str) -> shapely.MultiPolygon:
@@ -182,19 +265,22 @@ def _multipolygon(geometry: Any, system: str) -> shapely.MultiPolygon:
     return shapely.MultiPolygon([(polygon[0], polygon[1:]) for polygon in converted])
 
 
-def _unsound(boundaries: dict[int, NewBoundary]) -> dict[int, str]:
-    """Return what is wrong, and where, with each boundary PostGIS does not call valid."""
-    numbers = list(boundaries)
-    problems = {}
-    for start in range(0, len(numbers), CHECKED_AT_ONCE):
-        part = numbers[start : start + CHECKED_AT_ONCE]
-        for index, why, x, y in unsound_shapes([boundaries[number].wkb for number in part]):
-            problems[part[index]] = _("%(why)s, at %(x)s, %(y)s (WGS-84)") % {
+def _with_unsound(features: list[Feature]) -> list[Feature]:
+    """Return the features, those PostGIS does not call valid with what is wrong, and where."""
+    told = list(features)
+    sound = [place for place, feature in enumerate(features) if feature.wkb is not None]
+    for start in range(0, len(sound), CHECKED_AT_ONCE):
+        part = sound[start : start + CHECKED_AT_ONCE]
+        shapes = [features[place].wkb or b"" for place in part]
+        for index, why, x, y in unsound_shapes(shapes):
+            problem = _("%(why)s, at %(x)s, %(y)s (WGS-84)") % {
                 "why": _(UNSOUND[why]) if why in UNSOUND else why,
                 "x": f"{x:.6f}",
                 "y": f"{y:.6f}",
             }
-    return problems
+            place = part[index]
+            told[place] = replace(features[place], wkb=None, problem=problem, at=(x, y))
+    return told
 
 
 def _list(value: Any) -> list[Any]:
