@@ -3,8 +3,11 @@
 What must not live here: reading it (core.queries) and sealing it (core.services.sealing).
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
+
+from django.db import connection
 
 from core.models import AuditEntry
 
@@ -58,26 +61,36 @@ def record(
     )
 
 
+# Arrays instead of a parameter a value: a long sheet writes tens of thousands of entries.
+_RECORD_MANY = """
+    INSERT INTO core_auditentry
+           (at, actor_id, action, subject_type, subject_id, data, town_id, village_id, grid_id)
+    SELECT now(), %s, row.* FROM unnest(
+           %s::text[], %s::text[], %s::bigint[], %s::jsonb[], %s::bigint[], %s::bigint[],
+           %s::bigint[]) AS row
+"""
+
+
 def record_many(
     entries: Iterable[tuple[str, str, int, Mapping[str, Any], Placed | None]], *, actor: Any
 ) -> None:
     """Write entries of (action, subject type, subject id, data, place) in the caller's transaction.
 
-    For acts on thousands of rows at once; no place is looked up.
+    For acts on thousands of rows at once (1 query); no place is looked up.
     """
-    AuditEntry.objects.bulk_create(
+    rows = [
         (
-            AuditEntry(
-                actor=actor,
-                action=action,
-                subject_type=subject_type,
-                subject_id=subject_id,
-                data=dict(data),
-                town_id=place.town_id if place else None,
-                village_id=place.village_id if place else None,
-                grid_id=place.grid_id if place else None,
-            )
-            for action, subject_type, subject_id, data, place in entries
-        ),
-        batch_size=2000,
-    )
+            action,
+            subject_type,
+            subject_id,
+            json.dumps(data, ensure_ascii=False),
+            place.town_id if place else None,
+            place.village_id if place else None,
+            place.grid_id if place else None,
+        )
+        for action, subject_type, subject_id, data, place in entries
+    ]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        with connection.cursor() as cursor:
+            cursor.execute(_RECORD_MANY, [actor.pk if actor else None, *columns])

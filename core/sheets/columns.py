@@ -87,6 +87,8 @@ def plainly(text: str) -> str:
     >>> plainly("１９９ 0000 １２３４")
     '19900001234'
     """
+    if text.isascii() and text.isalnum():
+        return text
     return re.sub(r"[\s\u200b-\u200f\u202a-\u202e\ufeff]+", "", unicodedata.normalize("NFKC", text))
 
 

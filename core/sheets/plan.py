@@ -6,7 +6,7 @@ not: what a particular list does with a row (its ``SheetKind``), and storing (se
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -67,8 +67,13 @@ class Line:
 
     def to_json(self) -> str:
         """Return everything but number and outcome."""
-        kept = asdict(self)
-        del kept["number"], kept["outcome"]
+        kept = {
+            "cells": self.cells,
+            "title": self.title,
+            "changes": self.changes,
+            "op": self.op,
+            "faults": [vars(fault) for fault in self.faults],
+        }
         return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod

@@ -134,6 +134,14 @@ def columns(actor: User | None) -> list[Column]:
     ]
 
 
+class _Indexes(dict[str, str]):
+    """Blind indexes of the values of a sheet, each counted once."""
+
+    def __missing__(self, value: str) -> str:
+        self[value] = index = blind_index(value)
+        return index
+
+
 @dataclass
 class _Known:
     """What the database says about everybody and every place that the rows name."""
@@ -145,6 +153,7 @@ class _Known:
     by_id: dict[str, User]
     by_phone: dict[str, list[User]]
     postings: dict[int, list[Posting]]
+    index: "_Indexes"
     today: date = field(default_factory=timezone.localdate)
 
     def inside(self, path: str) -> bool:
@@ -199,8 +208,9 @@ def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
     scope = Scope.for_user(actor)
     given = [row.values for row in rows]
     accounts = {value["account"] for value in given} - {None}
-    ids = {blind_index(v["id_number"]) for v in given if v["id_number"] not in (None, MASKED)}
-    phones = {blind_index(v["phone"]) for v in given if v["phone"] not in (None, MASKED)}
+    index = _Indexes()
+    ids = {index[v["id_number"]] for v in given if v["id_number"] not in (None, MASKED)}
+    phones = {index[v["phone"]] for v in given if v["phone"] not in (None, MASKED)}
     users = User.objects.filter(
         Q(username__in=accounts)
         | Q(is_active=True) & (Q(id_index__in=ids) | Q(phone_index__in=phones))
@@ -223,6 +233,7 @@ def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
         by_id={user.id_index: user for user in found if user.id_index and user.is_active},
         by_phone=by_phone,
         postings=postings,
+        index=index,
     )
 
 
@@ -284,7 +295,7 @@ class _People:
             return None
         user = None
         if values["id_number"]:
-            user = known.by_id.get(blind_index(values["id_number"]))
+            user = known.by_id.get(known.index[values["id_number"]])
         if user is None and values["phone"]:
             user = self._by_phone(row)
         if user is not None and not known.seen(user):
@@ -297,7 +308,7 @@ class _People:
 
     def _by_phone(self, row: Row) -> User | None:
         values = row.values
-        same_phone = self.known.by_phone.get(blind_index(values["phone"]), [])
+        same_phone = self.known.by_phone.get(self.known.index[values["phone"]], [])
         named = [user for user in same_phone if user.display_name == values["name"]]
         # Somebody with another ID number is somebody else, whatever name and phone say.
         if values["id_number"]:
@@ -438,7 +449,7 @@ class _Draft:
         changed = {
             name: value
             for name, value in values.items()
-            if (value if name == "name" else blind_index(value)) != stored[name]
+            if (value if name == "name" else self.known.index[value]) != stored[name]
         }
         if not changed:
             return
@@ -449,7 +460,7 @@ class _Draft:
                 _("Leave it as it is, or ask the county."),
             )
             return
-        owner = self.known.by_id.get(blind_index(changed.get("id_number", "")))
+        owner = self.known.by_id.get(self.known.index[changed.get("id_number", "")])
         if owner is not None and owner.pk != user.pk:
             self.row.refuse(
                 "id_number",
