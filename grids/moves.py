@@ -18,6 +18,7 @@ after it, for rows that were being written meanwhile.
         count=count_rows,   # (areas) -> {"open": 3, "past": 41}; before the act, for a dry run
         follow=follow_rows, # (areas, on=day, actor=user) -> the same; after it, in its transaction
         hold=hold_rows,     # (areas), where rows are busy: lock them before the tree is touched
+        rows=list_rows,     # (kind, areas, user, limit) -> [(text, address)] that user may see
     )
 """
 
@@ -45,6 +46,9 @@ class Follow(Protocol):
 
 
 Hold = Callable[[Areas], None]
+Rows = Callable[[str, Areas, Any, int], list[tuple[str, str]]]
+# A list of what would follow is no longer than this.
+ROWS_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ class _Follower:
     count: Count
     follow: Follow
     hold: Hold | None = None
+    rows: Rows | None = None
 
 
 _followers: dict[str, _Follower] = {}
@@ -74,9 +79,10 @@ def register(
     count: Count,
     follow: Follow,
     hold: Hold | None = None,
+    rows: Rows | None = None,
 ) -> None:
     """Add a follower; a second one of the same name replaces the first."""
-    _followers[name] = _Follower(labels, count, follow, hold)
+    _followers[name] = _Follower(labels, count, follow, hold, rows)
 
 
 def counts(areas: Areas) -> list[Tally]:
@@ -87,6 +93,24 @@ def counts(areas: Areas) -> list[Tally]:
         for found in [follower.count(areas)]
         for kind, label in follower.labels.items()
     ]
+
+
+def has_rows(key: str) -> bool:
+    """Return whether the rows behind a line of a dry run can be listed."""
+    follower = _followers.get(key.partition(":")[0])
+    return follower is not None and follower.rows is not None
+
+
+def rows(key: str, areas: Areas, *, user: Any) -> list[tuple[str, str]] | None:
+    """Return (text, address) of the rows behind ``key`` that ``user`` may see; None for no list.
+
+    At most ROWS_SHOWN.
+    """
+    name, _colon, kind = key.partition(":")
+    follower = _followers.get(name)
+    if follower is None or follower.rows is None or kind not in follower.labels:
+        return None
+    return follower.rows(kind, areas, user, ROWS_SHOWN)
 
 
 def hold(areas: Areas) -> None:

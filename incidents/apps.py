@@ -46,6 +46,7 @@ class IncidentsConfig(AppConfig):
             count=moving.count,
             follow=moving.follow,
             hold=moving.hold,
+            rows=moving.rows,
         )
         closing.register("incidents", moving.obstacles)
         reveal.register("incident", contact.REVEALABLE)

@@ -28,7 +28,13 @@ def connect() -> None:
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
     retention.register("party_phone", forget_phones, subject_type="dispute")
-    moves.register("mediation", labels=moving.LABELS, count=moving.count, follow=moving.follow)
+    moves.register(
+        "mediation",
+        labels=moving.LABELS,
+        count=moving.count,
+        follow=moving.follow,
+        rows=moving.rows,
+    )
     closing.register("mediation", moving.obstacles)
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():

@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -15,6 +17,7 @@ from django.utils.translation import ngettext
 from grids.models import Area, User
 from grids.moves import Areas
 from grids.queries import places_of_areas
+from incidents.models import Incident
 from incidents.models.figures import GAUGE_DAY
 from incidents.services import figures
 
@@ -136,6 +139,18 @@ def hold(areas: Areas) -> None:
     """Lock the cases that will follow, in the order of their ids (1 query)."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT i.id {_ROWS} ORDER BY i.id FOR UPDATE OF i", {"old": list(areas)})
+
+
+def rows(kind: str, areas: Areas, user: User, limit: int) -> list[tuple[str, str]]:
+    """Return number, first line and address of cases that would follow and ``user`` may see."""
+    old = list(areas)
+    within = Q(town__in=old) | Q(village__in=old) | Q(grid__in=old)
+    found = Incident.objects.visible_to(user).filter(within, area__in=old)
+    found = found.filter(ended_at__isnull=kind == "open").order_by("-pk")
+    return [
+        (f"{case.tracking_code} {case.summary}", reverse("incident", args=[case.tracking_code]))
+        for case in found.only("tracking_code", "text")[:limit]
+    ]
 
 
 def obstacles(area: Area) -> list[str]:

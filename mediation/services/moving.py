@@ -8,6 +8,7 @@ from datetime import date
 
 from django.db import connection
 from django.db.models import Q
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -47,6 +48,14 @@ def follow(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_FOLLOW, [list(column) for column in zip(*rows, strict=True)])
     return found
+
+
+def rows(kind: str, areas: Areas, user: User, limit: int) -> list[tuple[str, str]]:
+    """Return number and address of disputes that would follow and ``user`` may see in a list."""
+    found = Dispute.objects.visible_to(user).filter(area__in=list(areas))
+    found = found.filter(ended_at__isnull=kind == "open").order_by("-pk")
+    numbers = found.values_list("number", flat=True)[:limit]
+    return [(number, reverse("dispute", args=[number])) for number in numbers]
 
 
 def obstacles(area: Area) -> list[str]:
