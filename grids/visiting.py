@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from core.masking import mask_name, mask_phone
-from core.services import audit
+from core.services import audit, sheets
+from core.sheets.plan import SheetKind
 from grids import closing, moves, phone
 from grids.desks import Desk
 from grids.desks import register as register_desk
@@ -16,7 +17,9 @@ from grids.models import Household, User
 from grids.models.household import LEDGER_READERS, VISITORS
 from grids.queries import Scope
 from grids.queries.households import looks_after, visible_households
-from grids.services import households_moving, reveal
+from grids.services import household_sheet, households_moving, reveal
+
+SHEET = "households"
 
 DESKS = (
     Desk("visits", _("Visits"), "home-heart", VISITORS, 14),
@@ -37,6 +40,15 @@ def connect() -> None:
         count=households_moving.count,
         follow=households_moving.follow,
         hold=households_moving.hold,
+    )
+    sheets.register(
+        SheetKind(
+            key=SHEET,
+            title=_("Households"),
+            columns=household_sheet.columns,
+            plan=household_sheet.plan,
+            apply=household_sheet.apply,
+        )
     )
     closing.register("households", households_moving.obstacles)
 

@@ -13,10 +13,6 @@ from django.utils import timezone
 from core.services import audit
 from grids.models import Household, Visit, VisitPhoto
 
-_SAID_OR_SHOWN = (
-    "diary <> '' OR EXISTS (SELECT 1 FROM grids_visitphoto p WHERE p.visit_id = grids_visit.id)"
-)
-
 
 def forget_contacts(
     *, before: datetime, after: int, batch: int, days: int, now: datetime
@@ -56,7 +52,12 @@ def forget_diaries(
     """Erase diary and photos of visits before ``before``; that there was a visit stays."""
     ids = list(
         Visit.objects.filter(pk__gt=after, at__lt=before)
-        .extra(where=[_SAID_OR_SHOWN])
+        .extra(
+            where=[
+                "diary <> '' OR EXISTS (SELECT 1 FROM grids_visitphoto p"
+                " WHERE p.visit_id = grids_visit.id)"
+            ]
+        )
         .order_by("pk")
         .values_list("pk", flat=True)[:batch]
     )
