@@ -290,7 +290,7 @@ def _said(node: Node, *, new: bool) -> dict[str, Any]:
     if not new and node.into is not None:
         marks.append(("over", _("goes up in another")))
     elif node.moved:
-        marks.append(("warn", _("arrives") if new else _("leaves")))
+        marks.append(("warn", _("moves in") if new else _("moves away")))
     if node.recoded and new:
         marks.append(("calm", _("new code")))
     if node.renamed and new:
