@@ -3,6 +3,7 @@
 What lives here: the loader. What is settled while compiling: core/templatetags/settled.py.
 """
 
+from django.template.base import Origin
 from django.template.loaders import cached
 from django.utils.translation import get_language
 
@@ -14,5 +15,5 @@ class PerLanguage(cached.Loader):
     instead of looking it up on every page.
     """
 
-    def cache_key(self, template_name: str, skip: object = None) -> str:
+    def cache_key(self, template_name: str, skip: list[Origin] | None = None) -> str:
         return f"{get_language()} {super().cache_key(template_name, skip)}"

@@ -39,14 +39,16 @@ def keyset_page(
 
     ``order`` names columns of the model itself, never null and unique together, like
     ("-id",) or ("due_at", "id"). Several querysets of one model are branches, each best an
-    equality on one index: each is read separately and their rows are merged.
+    equality on one index: each is read separately and their rows are merged. Rows may be
+    anything with ``pk`` and the columns of ``order``.
     Raises Invalid for a cursor that is not ours.
     """
     branches = [querysets] if isinstance(querysets, QuerySet) else list(querysets)
     if not branches:
         return Page([], None, None)
     keys = [(name.removeprefix("-"), name.startswith("-")) for name in order]
-    direction = _read(cursor, branches[0].model, keys)[0] if cursor else FORWARD
+    model = branches[0].model
+    direction = _read(cursor, model, keys)[0] if cursor else FORWARD
     if direction == BACKWARD:
         keys = [(name, not descending) for name, descending in keys]
     found: dict[Any, Any] = {}
@@ -66,8 +68,8 @@ def keyset_page(
     has_previous = more if direction == BACKWARD else cursor is not None
     return Page(
         items,
-        _write(FORWARD, items[-1], keys) if items and has_next else None,
-        _write(BACKWARD, items[0], keys) if items and has_previous else None,
+        _write(FORWARD, items[-1], model, keys) if items and has_next else None,
+        _write(BACKWARD, items[0], model, keys) if items and has_previous else None,
     )
 
 
@@ -107,8 +109,8 @@ def _behind(keys: list[tuple[str, bool]], values: list[Any]) -> Q:
     return bound & reduce(or_, steps)
 
 
-def _write(direction: str, row: Model, keys: list[tuple[str, bool]]) -> str:
-    values = [_column(type(row), name).value_to_string(row) for name, _descending in keys]
+def _write(direction: str, row: Any, model: type[Model], keys: list[tuple[str, bool]]) -> str:
+    values = [_column(model, name).value_to_string(row) for name, _descending in keys]
     raw = json.dumps([direction, *values], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 

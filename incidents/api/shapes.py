@@ -13,7 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework import serializers
 
+from core.choices import labels
 from incidents.models import NO_DUE, Event, Incident, Source, StageClock, State, Tier
+from incidents.queries.listing import Listed
 from incidents.workflow import Transition, action_label
 
 
@@ -100,13 +102,13 @@ class IncidentDetail(IncidentRow):
     actions = ActionRow(many=True)
 
 
-def row(incident: Incident) -> dict[str, Any]:
+def row(incident: Incident | Listed) -> dict[str, Any]:
     """Return the case as IncidentRow; ``give_names`` must have been called for it."""
     return {
         "tracking_code": incident.tracking_code,
-        "summary": getattr(incident, "head", "") or incident.summary,
+        "summary": incident.head if isinstance(incident, Listed) else incident.summary,
         "state": incident.state,
-        "state_label": incident.get_state_display(),
+        "state_label": labels(State)[incident.state],
         "urgency": incident.urgency,
         "source": incident.source,
         "tier": incident.tier,

@@ -285,7 +285,7 @@ class Incident(models.Model):
 
     objects = IncidentQuerySet.as_manager()
 
-    # What queries.listing adds to the rows of a list.
+    # What queries add for the map and the API.
     head: str
     lon: float | None
     lat: float | None

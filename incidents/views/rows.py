@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.choices import labels
-from incidents.models import Incident, State, Tier, Urgency
+from incidents.models import State, Tier, Urgency
+from incidents.queries.listing import Listed
 from incidents.views.times import Due, due
 
 # Stands for a tracking code in the address that all rows share.
@@ -51,7 +52,7 @@ class Row:
     accept_url: str = ""
 
 
-def list_rows(incidents: Iterable[Incident]) -> list[Row]:
+def list_rows(incidents: Iterable[Listed]) -> list[Row]:
     """Return what a list shows of each case, which must be light and named."""
     words = _Words()
     return [_row(incident, words) for incident in incidents]
@@ -66,7 +67,7 @@ class _Words:
         self.url = reverse("incident", args=[_CODE])
 
 
-def _row(incident: Incident, words: _Words) -> Row:
+def _row(incident: Listed, words: _Words) -> Row:
     clock = due(incident, words.now)
     reported = timezone.localtime(incident.reported_at)
     rework = incident.rework_count
@@ -96,7 +97,7 @@ def _row(incident: Incident, words: _Words) -> Row:
     )
 
 
-def _level(incident: Incident, clock: Due) -> str:
+def _level(incident: Listed, clock: Due) -> str:
     if incident.ended_at is not None:
         return "done"
     late = incident.overdue_at is not None and incident.state != State.SUSPENDED

@@ -14,6 +14,7 @@ from core.choices import labels
 from core.errors import CalendarMissing
 from core.working_calendar import Unit, WorkingCalendar, seconds_of
 from incidents.models import NO_DUE, Incident, Stage, StageClock, State
+from incidents.queries.listing import Listed
 
 # The nearest deadline of a case is amber when it is this near.
 SOON = timedelta(hours=24)
@@ -57,7 +58,7 @@ class Due:
         return _ICONS.get(self.level, "clock")
 
 
-def due(incident: Incident, now: datetime) -> Due:
+def due(incident: Incident | Listed, now: datetime) -> Due:
     """Return the nearest deadline of a case as it stands at ``now``."""
     if incident.state == State.SUSPENDED:
         return Due(_("suspended"), "paused", incident.suspended_until)
