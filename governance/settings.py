@@ -329,4 +329,6 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": os.environ.get("GESHI_LOG_LEVEL", "INFO")},
+    # It tells of every table of a font at each printing.
+    "loggers": {"fontTools": {"level": "WARNING"}, "fpdf": {"level": "WARNING"}},
 }

@@ -1,0 +1,223 @@
+"""Drawing contact cards 连心卡 on paper: data in, PDF out.
+
+What lives here: sizes, lines and letters. What must not: the database, and any way to fetch
+something: pictures come as bytes, texts are drawn letter by letter and never read as markup.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import segno
+from fpdf import FPDF
+from fpdf.enums import TextMode
+from PIL import Image
+
+from core.fonts import print_font, printable
+
+# Millimetres. Eight door cards on A4; one large card on A5, laid across.
+CARD = (95.0, 65.0)
+COLUMNS, ROWS = 2, 4
+A4 = (210.0, 297.0)
+A5 = (148.0, 210.0)
+CUT = 4.0
+TEAL, INK, GREY, PALE = (11, 71, 87), (24, 36, 42), (96, 110, 118), (226, 236, 239)
+_FONT = "print"
+# What is too long is set smaller, down to this share of its height.
+SMALLEST = 0.6
+# Points per millimetre of letter height.
+_POINTS = 72 / 25.4
+
+
+@dataclass(frozen=True)
+class CardFace:
+    """What stands on one card. ``photo`` are the bytes of a JPEG; ``link`` goes into the QR."""
+
+    name: str
+    role: str
+    phone: str
+    grid: str
+    place: str
+    code: str
+    link: str
+    photo: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words printed on every card, in the language of the doors."""
+
+    title: str
+    phone: str
+    no_phone: str
+    scan: str
+    hotline: str
+    number: str
+
+
+def door_cards(faces: Sequence[CardFace], words: Words) -> bytes:
+    """Return a PDF of A4 pages with eight cards each and marks to cut along."""
+    pdf = _paper(A4, words)
+    left = (A4[0] - COLUMNS * CARD[0]) / 2
+    top = (A4[1] - ROWS * CARD[1]) / 2
+    for number, face in enumerate(faces):
+        row, column = divmod(number % (COLUMNS * ROWS), COLUMNS)
+        if row == column == 0:
+            pdf.add_page()
+            _cut_marks(pdf, left, top)
+        _card(pdf, face, words, left + column * CARD[0], top + row * CARD[1], 1.0)
+    return bytes(pdf.output())
+
+
+def large_card(face: CardFace, words: Words) -> bytes:
+    """Return a PDF of one A5 page with one large card."""
+    pdf = _paper((A5[1], A5[0]), words)
+    pdf.add_page()
+    scale = min((A5[1] - 12) / CARD[0], (A5[0] - 12) / CARD[1])
+    left, top = (A5[1] - CARD[0] * scale) / 2, (A5[0] - CARD[1] * scale) / 2
+    _card(pdf, face, words, left, top, scale)
+    return bytes(pdf.output())
+
+
+def _paper(size: tuple[float, float], words: Words) -> FPDF:
+    pdf = FPDF(unit="mm", format=size)
+    path, number = print_font()
+    pdf.add_font(_FONT, "", path, collection_font_number=number)
+    pdf.set_auto_page_break(False)
+    pdf.set_title(words.title)
+    pdf.c_margin = 0
+    return pdf
+
+
+def _cut_marks(pdf: FPDF, left: float, top: float) -> None:
+    pdf.set_draw_color(*GREY)
+    pdf.set_line_width(0.1)
+    right, bottom = left + COLUMNS * CARD[0], top + ROWS * CARD[1]
+    for column in range(COLUMNS + 1):
+        x = left + column * CARD[0]
+        pdf.line(x, top - CUT - 1, x, top - 1)
+        pdf.line(x, bottom + 1, x, bottom + 1 + CUT)
+    for row in range(ROWS + 1):
+        y = top + row * CARD[1]
+        pdf.line(left - CUT - 1, y, left - 1, y)
+        pdf.line(right + 1, y, right + 1 + CUT, y)
+
+
+def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: float) -> None:
+    def mm(value: float) -> float:
+        return value * scale
+
+    width = mm(CARD[0])
+    pdf.set_fill_color(*TEAL)
+    pdf.rect(x + mm(2), y + mm(2), width - mm(4), mm(9), style="F")
+    _line(pdf, words.title, x + mm(5), y + mm(4.1), mm(4.8), mm(26), color=(255, 255, 255))
+    _line(
+        pdf,
+        face.place,
+        x + mm(33),
+        y + mm(4.8),
+        mm(3.4),
+        mm(57),
+        color=(255, 255, 255),
+        align="R",
+    )
+    _portrait(pdf, face.photo, x + mm(5), y + mm(14), mm(22), mm(28))
+    middle, room = x + mm(30), mm(34)
+    _name(pdf, face.name, middle, y + mm(14.3), mm(7), room)
+    _line(pdf, face.role, middle, y + mm(23), mm(3.8), room, color=GREY)
+    _line(pdf, face.grid, middle, y + mm(29), mm(4.4), room)
+    _line(pdf, face.code, middle, y + mm(35), mm(2.9), room, color=GREY)
+    _line(pdf, words.phone, x + mm(5), y + mm(43.6), mm(2.9), mm(58), color=GREY)
+    phone = face.phone or words.no_phone
+    _line(pdf, phone, x + mm(5), y + mm(47.2), mm(7.8), mm(58), bold=True, color=TEAL)
+    side = mm(24)
+    pdf.image(io.BytesIO(_qr(face.link)), x + width - mm(5) - side, y + mm(14), side, side)
+    _line(
+        pdf,
+        words.scan,
+        x + width - mm(5) - side,
+        y + mm(39.5),
+        mm(3),
+        side,
+        align="C",
+        color=GREY,
+    )
+    pdf.set_draw_color(*PALE)
+    pdf.set_line_width(mm(0.2))
+    pdf.line(x + mm(5), y + mm(56.5), x + width - mm(5), y + mm(56.5))
+    _line(pdf, words.hotline, x + mm(5), y + mm(58.2), mm(3.2), mm(50), color=GREY)
+    _line(pdf, words.number, x + mm(55), y + mm(57.9), mm(3.8), mm(35), color=TEAL, align="R")
+
+
+def _name(pdf: FPDF, name: str, x: float, y: float, height: float, room: float) -> None:
+    """Set a name; one that a single line cannot hold stands on two, for no name is cut off."""
+    text = printable(name)
+    pdf.set_font(_FONT, size=height * SMALLEST * _POINTS)
+    if pdf.get_string_width(text) <= room:
+        _line(pdf, text, x, y, height, room, bold=True)
+        return
+    half = (len(text) + 1) // 2
+    for row, part in enumerate((text[:half], text[half:])):
+        _line(pdf, part, x, y + row * height * 0.55, height * 0.5, room, bold=True)
+
+
+def _line(
+    pdf: FPDF,
+    text: str,
+    x: float,
+    y: float,
+    height: float,
+    room: float,
+    *,
+    bold: bool = False,
+    color: tuple[int, int, int] = INK,
+    align: str = "L",
+) -> None:
+    """Set one line; what is too long gets smaller, to three fifths, and then loses its end."""
+    text = printable(text)
+    pdf.set_font(_FONT, size=height * _POINTS)
+    wide = pdf.get_string_width(text)
+    if wide > room:
+        pdf.set_font(_FONT, size=height * _POINTS * max(room / wide, SMALLEST))
+    while text and pdf.get_string_width(text) > room:
+        text = text.rstrip("…")[:-1] + "…" if len(text) > 2 else ""
+    pdf.set_text_color(*color)
+    with pdf.local_context():
+        if bold:
+            # One face serves for both weights: the outline is drawn too, in the same ink.
+            pdf.set_draw_color(*color)
+            pdf.set_line_width(height * 0.035)
+            pdf.text_mode = TextMode.FILL_STROKE
+        pdf.set_xy(x, y)
+        pdf.cell(room, height, text, align=align)
+
+
+def _portrait(
+    pdf: FPDF, photo: bytes | None, x: float, y: float, width: float, height: float
+) -> None:
+    pdf.set_fill_color(*PALE)
+    pdf.rect(x, y, width, height, style="F")
+    with pdf.rect_clip(x, y, width, height):
+        if photo:
+            _filled(pdf, photo, x, y, width, height)
+            return
+        pdf.set_fill_color(150, 172, 180)
+        pdf.circle(x + width / 2, y + height * 0.38, width * 0.2, style="F")
+        pdf.ellipse(x + width * 0.12, y + height * 0.64, width * 0.76, height * 0.7, style="F")
+
+
+def _filled(pdf: FPDF, photo: bytes, x: float, y: float, width: float, height: float) -> None:
+    """Draw a photo so that it fills the frame; what stands over is cut off evenly."""
+    with Image.open(io.BytesIO(photo)) as picture:
+        across, down = picture.size
+    scale = max(width / across, height / down)
+    wide, high = across * scale, down * scale
+    pdf.image(io.BytesIO(photo), x - (wide - width) / 2, y - (high - height) / 2, wide, high)
+
+
+@lru_cache(maxsize=512)
+def _qr(link: str) -> bytes:
+    out = io.BytesIO()
+    segno.make(link, error="m", micro=False).save(out, kind="png", scale=8, border=2)
+    return out.getvalue()
