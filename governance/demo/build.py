@@ -16,6 +16,7 @@ from core.services.calendar import import_year
 from core.services.timers import set_timers
 from governance.demo import stories
 from governance.demo.disputes import build_disputes
+from governance.demo.households import build_households
 from governance.demo.people import build_people
 from governance.demo.story import Story
 from governance.demo.territory import build_territory
@@ -53,6 +54,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         county = build_territory(shape=shape or {}, progress=phase("Areas and boundaries", 12_360))
         phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
         people = build_people(county, progress=phase("People and postings", 8000))
+        build_households(county, people, progress=phase("Households and visits", 1300))
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
         phase("Figures", 1)(_figures())

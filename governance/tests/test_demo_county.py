@@ -4,11 +4,13 @@ from itertools import pairwise
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from core.errors import Invalid
 from core.models import Timer
 from governance.demo.build import build
-from grids.models import Area, Level, Posting
+from grids.models import NEVER, Area, Household, HouseholdLink, Level, Posting, Visit
+from grids.services.visit_rules import recount
 from incidents.models import ENDED, CallBack, Event, Figure, Incident, StageClock, State
 from incidents.services import figures
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS
@@ -91,3 +93,12 @@ def test_the_command_refuses_a_database_in_use_in_plain_words(county):
 def test_the_feed_of_the_county_is_in_order_of_time(county):
     told = list(Event.objects.order_by("pk").values_list("at", flat=True))
     assert told == sorted(told)
+
+
+def test_households_are_due_as_the_rules_say_and_linked_as_they_may_be(county):
+    assert Household.objects.count() == 120
+    assert not Household.objects.filter(next_due_on=NEVER).exists()
+    assert recount(list(Household.objects.values_list("pk", flat=True))) == 0
+    assert Visit.objects.filter(met=True).count() > 300
+    assert not Visit.objects.filter(at__gt=timezone.now()).exists()
+    assert set(HouseholdLink.objects.values_list("slot", flat=True)) <= set(range(1, 9))
