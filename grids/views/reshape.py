@@ -1,0 +1,414 @@
+"""Acts on one area, a page for each: what is typed or drawn, told faults, then one service.
+
+What must not live here: rules (services/reshaping.py), units in bulk (views/units.py).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import shapely
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from core.errors import Conflict, GeshiError, Invalid
+from core.form_errors import put_errors
+from grids import closing
+from grids.access import roles
+from grids.forms import territory as forms
+from grids.models import SHAPES, Area, Level
+from grids.queries import tree_map
+from grids.queries.reach import TERRITORY_ROLES
+from grids.queries.shapes import ShapeReport, cut, fitted
+from grids.services import reshaping
+from grids.services.boundary_file import read_shape
+from grids.services.drawn import read_line
+from grids.views.coverage import ground
+from grids.views.territory import ADDED_BELOW, kept_area
+
+Answer = HttpResponse
+
+
+def _act(view: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Open a page of an act to those who keep the territory; GET shows, POST does."""
+    methods = require_http_methods(["GET", "HEAD", "POST"])
+    return roles(*TERRITORY_ROLES)(never_cache(methods(view)))
+
+
+@_act
+def territory_describe(request: HttpRequest, pk: int) -> Answer:
+    """Name, kind, organisation."""
+    area = kept_area(request, pk)
+    given = {
+        "name": area.name,
+        "grid_kind": area.grid_kind,
+        "organisation": area.organisation,
+        "seen": area.version,
+    }
+    form = forms.DescribeForm(request.POST or None, initial=given, level=area.level)
+    page = {"title": _("Name and kind"), "submit": _("Save")}
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        return reshaping.describe(
+            area_id=area.pk, described=form.described(), **_who(request, form)
+        )
+
+    return _do(request, area, form, page, save, _("Saved."))
+
+
+@_act
+def territory_add(request: HttpRequest, pk: int) -> Answer:
+    """A new grid of a village, or unit of a grid."""
+    parent = kept_area(request, pk)
+    level = ADDED_BELOW.get(Level(parent.level))
+    if level is None:
+        raise Invalid(_("Nothing can be added below “%(name)s”.") % {"name": parent.name})
+    form = forms.AddForm(request.POST or None, level=level)
+    word = _("New grid") if level == Level.GRID else _("New ten-household unit")
+    page = _drawn(parent, below=True) | {"title": word, "submit": _("Save")}
+    if not form.is_valid():
+        return _page(request, parent, form, page)
+    add = reshaping.add_grid if level == Level.GRID else reshaping.add_unit
+    key = "village_id" if level == Level.GRID else "grid_id"
+
+    def save() -> Area:
+        data = form.cleaned_data
+        shape = read_shape(data["shape"], system=data["system"] or "wgs84")
+        return add(
+            **{key: parent.pk},
+            described=form.described(),
+            shape=shape,
+            accept=data["accept"],
+            actor=request.user,
+        )
+
+    def save_undrawn() -> Area:
+        return add(**{key: parent.pk}, described=form.described(), actor=request.user)
+
+    drawn = bool(form.cleaned_data["shape"].strip())
+    if not drawn:
+        return _do(request, parent, form, page, save_undrawn, _("Added."))
+    return _do_drawn(request, form, page, save, _("Added."), level=level, parent=parent)
+
+
+@_act
+def territory_draw(request: HttpRequest, pk: int) -> Answer:
+    """Draw or correct a boundary."""
+    area = kept_area(request, pk)
+    whole = Area.objects.get(pk=pk)
+    given = {
+        "seen": area.version,
+        "shape": _as_text(bytes(whole.boundary.wkb)) if whole.boundary else "",
+    }
+    form = forms.ShapeForm(request.POST or None, initial=given)
+    page = _drawn(area) | {"title": _("Boundary"), "submit": _("Save")}
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        data = form.cleaned_data
+        shape = read_shape(data["shape"], system=data["system"] or "wgs84")
+        return reshaping.draw(
+            area_id=area.pk, shape=shape, accept=data["accept"], **_who(request, form)
+        )
+
+    parent = reshaping.parent_of(area)
+    said = _("The boundary was saved.")
+    return _do_drawn(request, form, page, save, said, level=area.level, parent=parent, own=area)
+
+
+@_act
+def territory_split(request: HttpRequest, pk: int) -> Answer:
+    """Cut a grid by a line: first the parts are shown and named, then it is done."""
+    area = kept_area(request, pk)
+    form = forms.SplitForm(request.POST or None, initial={"seen": area.version})
+    page = _drawn(area) | {
+        "mode": "line",
+        "title": _("Split"),
+        "submit": _("Show the parts"),
+        "intro": _(
+            "Draw a line across the grid that begins and ends outside it. The largest part keeps "
+            "the code; units go where their middle lies; cases and postings stay with it."
+        ),
+    }
+    if not form.is_valid():
+        return _page(request, area, form, page)
+    try:
+        line = read_line(form.cleaned_data["line"])
+        pieces = cut(area, line)
+    except GeshiError as error:
+        return _refused(request, area, form, page, error)
+    names = form.given_names()
+    names = [names[n] if n < len(names) else f"{area.name}-{n + 2}" for n in range(len(pieces) - 1)]
+    page |= {
+        "submit": _("Split"),
+        "parts": [
+            {"size": ground(piece.square_metres), "name": name, "number": number}
+            for number, (piece, name) in enumerate(zip(pieces, [area.name, *names], strict=True), 1)
+        ],
+        "pieces": [{"role": "part", "shape": piece.geojson} for piece in pieces],
+    }
+    if "do" not in request.POST:
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        who = _who(request, form)
+        return reshaping.split(area_id=area.pk, line=line, names=names, **who)[0]
+
+    return _do(request, area, form, page, save, _("The grid was split."))
+
+
+@_act
+def territory_merge(request: HttpRequest, pk: int) -> Answer:
+    """Merge other grids of the village into this one."""
+    area = kept_area(request, pk)
+    beside = Area.objects.open().filter(path__startswith=area.path[: -Area.steplen])
+    grids = list(beside.filter(level=Level.GRID).exclude(pk=area.pk).defer(*SHAPES))
+    form = forms.MergeForm(request.POST or None, initial={"seen": area.version}, grids=grids)
+    page = {
+        "title": _("Merge"),
+        "submit": _("Merge"),
+        "confirm": _("Merge the chosen grids into this one? They are closed for good."),
+        "map": reverse("territory_map", args=[area.pk]),
+        "intro": _(
+            "The chosen grids are closed and their codes lead to this one. Units, cases, disputes, "
+            "households, people in post and duties go over to it."
+        ),
+    }
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        others = form.cleaned_data["others"]
+        return reshaping.merge(kept_id=area.pk, other_ids=others, **_who(request, form))
+
+    return _do(request, area, form, page, save, _("The grids were merged."))
+
+
+@_act
+def territory_move(request: HttpRequest, pk: int) -> Answer:
+    """Move a grid to another village of the town."""
+    area = kept_area(request, pk)
+    town = area.path[: -2 * Area.steplen]
+    villages = Area.objects.open().filter(path__startswith=town, level=Level.VILLAGE)
+    others = villages.exclude(path=area.path[: -Area.steplen]).defer(*SHAPES)
+    form = forms.MoveForm(
+        request.POST or None, initial={"seen": area.version}, villages=list(others)
+    )
+    page = {
+        "title": _("Move"),
+        "submit": _("Move"),
+        "map": reverse("territory_map", args=[area.pk]),
+        "intro": _(
+            "The grid and its units get codes of the new village; the old codes keep leading to "
+            "them. Cases, disputes and households go along."
+        ),
+    }
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        data = form.cleaned_data
+        return reshaping.move(
+            area_id=area.pk,
+            village_id=data["village"],
+            accept=data["accept"],
+            **_who(request, form),
+        )
+
+    try:
+        moved = save()
+    except reshaping.Doubtful as doubt:
+        page |= {"doubt": told(doubt.report), "pieces": _doubted(doubt.report)}
+        return _page(request, area, form, page, status=422)
+    except GeshiError as error:
+        return _refused(request, area, form, page, error)
+    messages.success(
+        request, _("The grid was moved; its code is now %(code)s.") % {"code": moved.code}
+    )
+    return redirect(_address(moved))
+
+
+@_act
+def territory_close(request: HttpRequest, pk: int) -> Answer:
+    """Close an area, after saying what stands in the way."""
+    area = kept_area(request, pk)
+    form = forms.SeenForm(request.POST or None, initial={"seen": area.version})
+    page = {
+        "title": _("Close this area"),
+        "submit": _("Close this area"),
+        "danger": True,
+        "confirm": _("Close “%(name)s” from today?") % {"name": area.name},
+        "obstacles": [] if area.closed_on else closing.obstacles(area),
+        "intro": _(
+            "A closed area stays readable, its code is never given again, and it can be opened "
+            "again."
+        ),
+    }
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        return reshaping.close(area_id=area.pk, **_who(request, form))
+
+    return _do(request, area, form, page, save, _("It is closed from today."))
+
+
+@_act
+def territory_reopen(request: HttpRequest, pk: int) -> Answer:
+    """Open a closed area again."""
+    area = kept_area(request, pk)
+    form = forms.SeenForm(request.POST or None, initial={"seen": area.version})
+    page = {"title": _("Open again"), "submit": _("Open again")}
+    if not form.is_valid():
+        return _page(request, area, form, page)
+
+    def save() -> Area:
+        return reshaping.reopen(area_id=area.pk, **_who(request, form))
+
+    return _do(request, area, form, page, save, _("It is open again."))
+
+
+# ------------------------------------------------------------------ what the acts share
+
+
+def _who(request: HttpRequest, form: Any) -> dict[str, Any]:
+    return {"actor": request.user, "seen": form.cleaned_data.get("seen")}
+
+
+def _page(
+    request: HttpRequest, area: Area, form: Any, page: dict[str, Any], *, status: int = 200
+) -> Answer:
+    if form.is_bound and form.errors and status == 200:
+        status = 422
+    context = {
+        "area": area,
+        "bounds": tree_map.bounds_of(area),
+        "back": _address(area),
+        "form": form,
+        **page,
+    }
+    return render(request, "grids/reshape.html", context, status=status)
+
+
+def _refused(
+    request: HttpRequest, area: Area, form: Any, page: dict[str, Any], error: GeshiError
+) -> Answer:
+    put_errors(form, error)
+    return _page(request, area, form, page, status=409 if isinstance(error, Conflict) else 422)
+
+
+def _do(
+    request: HttpRequest,
+    area: Area,
+    form: Any,
+    page: dict[str, Any],
+    save: Callable[[], Area],
+    said: str,
+) -> Answer:
+    try:
+        saved = save()
+    except GeshiError as error:
+        return _refused(request, area, form, page, error)
+    messages.success(request, said)
+    return redirect(_address(saved))
+
+
+def _do_drawn(
+    request: HttpRequest,
+    form: Any,
+    page: dict[str, Any],
+    save: Callable[[], Area],
+    said: str,
+    *,
+    level: str,
+    parent: Area,
+    own: Area | None = None,
+) -> Answer:
+    """Save a drawn boundary, or show what is doubtful about it; nothing drawn is lost."""
+    area = own or parent
+    try:
+        if "fit" in request.POST:
+            return _fit(request, form, page, level=level, parent=parent, own=own)
+        saved = save()
+    except reshaping.Doubtful as doubt:
+        data = form.cleaned_data
+        wkb = read_shape(data["shape"], system=data["system"] or "wgs84")
+        page |= {"doubt": told(doubt.report), "pieces": _doubted(doubt.report)}
+        return _page(request, area, _with_shape(form, wkb), page, status=422)
+    except GeshiError as error:
+        return _refused(request, area, form, page, error)
+    messages.success(request, said)
+    return redirect(_address(saved))
+
+
+def _fit(
+    request: HttpRequest,
+    form: Any,
+    page: dict[str, Any],
+    *,
+    level: str,
+    parent: Area,
+    own: Area | None,
+) -> Answer:
+    """Cut the drawn boundary back to free ground and show it, not saved yet."""
+    data = form.cleaned_data
+    shape = read_shape(data["shape"], system=data["system"] or "wgs84")
+    free = fitted(shape, level=level, parent=parent, own=own)
+    if free is None:
+        raise Invalid(_("Nothing would be left of it."), field="shape")
+    page |= {"notice": _("Cut back to the free ground. Look at it, then save.")}
+    return _page(request, own or parent, _with_shape(form, free), page)
+
+
+def _with_shape(form: Any, wkb: bytes) -> Any:
+    """Return the form as typed, with the boundary in WGS-84 so that it is converted once only."""
+    data: QueryDict = form.data.copy()
+    data["shape"] = _as_text(wkb)
+    data["system"] = "wgs84"
+    again = type(form)(data, **({"level": form.level} if hasattr(form, "level") else {}))
+    again.is_valid()
+    return again
+
+
+def _drawn(area: Area, *, below: bool = False) -> dict[str, Any]:
+    url = reverse("territory_ground", args=[area.pk])
+    return {"mode": "shape", "map": f"{url}?below=1" if below else url}
+
+
+def told(report: ShapeReport) -> dict[str, Any]:
+    """Return a doubtful boundary in words: sizes in m² and mu."""
+    lines = []
+    if report.outside:
+        lines.append(_("%(size)s lie outside the area above.") % {"size": ground(report.outside)})
+    if report.below:
+        lines.append(_("%(size)s of its units would lie outside.") % {"size": ground(report.below)})
+    lines += [
+        _("%(size)s overlap “%(name)s” (%(code)s).")
+        % {"size": ground(one.square_metres), "name": one.name, "code": one.code}
+        for one in report.overlaps
+    ]
+    return {"lines": lines, "digest": report.digest}
+
+
+def _doubted(report: ShapeReport) -> list[dict[str, str]]:
+    pieces = [{"role": "fault", "shape": one.piece} for one in report.overlaps]
+    if report.outside_piece:
+        pieces.append({"role": "fault", "shape": report.outside_piece})
+    return pieces
+
+
+def _as_text(wkb: bytes) -> str:
+    """Return GeoJSON with every digit: what comes back is byte by byte what went out."""
+    return json.dumps(shapely.geometry.mapping(shapely.from_wkb(wkb)), separators=(",", ":"))
+
+
+def _address(area: Area) -> str:
+    return f"{reverse('territory')}?area={area.pk}"
