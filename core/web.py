@@ -3,6 +3,8 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from core.paging import Page
+
 
 def own_address(address: str) -> str:
     """Return an address of this site, else "": nobody is sent elsewhere.
@@ -17,3 +19,13 @@ def own_address(address: str) -> str:
 def public_address(request: HttpRequest) -> str:
     """Return the address residents reach the product at, without a slash at the end."""
     return settings.PUBLIC_URL or request.build_absolute_uri("/").rstrip("/")
+
+
+def page_urls(request: HttpRequest, page: Page) -> dict[str, str]:
+    """Return ``next_url`` and ``previous_url`` for parts/pager.html, the filters kept."""
+    asked = request.GET.copy()
+    urls = {}
+    for name, cursor in (("next_url", page.next), ("previous_url", page.previous)):
+        asked["cursor"] = cursor or ""
+        urls[name] = f"?{asked.urlencode()}" if cursor else ""
+    return urls

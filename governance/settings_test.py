@@ -9,6 +9,8 @@ import re
 
 os.environ.setdefault("GESHI_SECRET_KEY", "only-for-tests")
 os.environ["GESHI_DEMO"] = os.environ["GESHI_DEBUG"] = "0"
+# Most tests sign people in without a login page; those about it switch this on.
+os.environ["GESHI_TWO_FACTOR"] = "offered"
 os.environ["GESHI_DB_POOL"] = "0"  # a test database can only be dropped when nobody is connected
 
 from governance.settings import *  # noqa: F403

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -45,6 +46,23 @@ def public(view: AnyView) -> AnyView:
     """Mark a view, function or class, as open to the public."""
     view.roles = None  # type: ignore[attr-defined]
     return view
+
+
+def open_before(hindrance: str) -> Callable[[AnyView], AnyView]:
+    """Keep a view open to whom this stands before (grids.hindrance), named by its page."""
+
+    def mark(view: AnyView) -> AnyView:
+        view.open_before = hindrance  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def is_open_before(callback: Any, hindrance: str) -> bool:
+    """Return whether a resolver's callback is marked with :func:`open_before`."""
+    inside = getattr(callback, "view_class", None)
+    marks = (getattr(callback, "open_before", ""), getattr(inside, "open_before", ""))
+    return hindrance in marks
 
 
 def declared(callback: Any) -> Any:
@@ -94,6 +112,10 @@ def _guard(allowed: frozenset[str]) -> Callable[[View], View]:
 def _to_login(request: HttpRequest) -> HttpResponse:
     if not wants_partial(request):
         return redirect_to_login(request.get_full_path())
-    # A piece of a page cannot hold the login page: the whole page goes there.
     there = request.htmx.current_url_abs_path or "/"  # type: ignore[attr-defined]
-    return HttpResponseClientRedirect(redirect_to_login(there).url)
+    return send_to(request, redirect_to_login(there).url)
+
+
+def send_to(request: HttpRequest, url: str) -> HttpResponse:
+    """Redirect; a piece of a page cannot hold another page, so the whole page goes there."""
+    return HttpResponseClientRedirect(url) if wants_partial(request) else redirect(url)

@@ -11,7 +11,7 @@ class GridsConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only once the registry of apps is ready.
         from core.services import audit  # noqa: PLC0415
-        from grids import filing, network, rostering, visiting  # noqa: PLC0415
+        from grids import filing, network, rostering, signing, visiting  # noqa: PLC0415
         from grids.services import colleagues, reveal  # noqa: PLC0415
 
         audit.placed_by("user", colleagues.place_of_person)
@@ -20,5 +20,6 @@ class GridsConfig(AppConfig):
         network.connect()
         rostering.connect()
         filing.connect()
+        signing.connect()
         # The library's own name says nothing to an administrator.
         apps.get_app_config("axes").verbose_name = _("Login protection")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, UsernameField
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, UsernameField
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -32,6 +32,16 @@ class SignInForm(AuthenticationForm):
         "invalid_login": _("The user name or the password is not right."),
         "inactive": _("The user name or the password is not right."),
     }
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """One's own password; one that somebody else gave is not kept."""
+
+    def clean_new_password2(self) -> str:
+        new = self.cleaned_data["new_password2"]
+        if new and new == self.cleaned_data.get("old_password"):
+            raise forms.ValidationError(_("Choose a password other than the old one."))
+        return new
 
 
 class PostingForm(forms.ModelForm):

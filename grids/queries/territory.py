@@ -46,3 +46,9 @@ def unsound_shapes(shapes: Sequence[bytes]) -> list[tuple[int, str, float, float
 def all_codes() -> set[str]:
     """Return the codes of all areas (1 query)."""
     return set(Area.objects.order_by().values_list("code", flat=True))
+
+
+def towns() -> list[tuple[str, str]]:
+    """Return (id as text, name) of the towns, closed ones too, in order of code (1 query)."""
+    rows = Area.objects.filter(level=Level.TOWN).order_by("code").values_list("pk", "name")
+    return [(str(pk), name) for pk, name in rows]

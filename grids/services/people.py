@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from secrets import choice
+from secrets import choice, token_urlsafe
 from typing import Any
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -17,7 +17,6 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from core.crypto import blind_index
@@ -26,9 +25,10 @@ from core.id_number import IdNumberError, check_id_number
 from core.phone import PhoneError, plain_phone
 from core.services import audit
 from grids.models import Area, Department, GridWithoutChief, Leave, Level, Posting, Role, User
-from grids.models.posting import ROLE_LEVELS
+from grids.models.posting import KEEPERS, ROLE_LEVELS
 from grids.queries import Scope, the_county
 from grids.queries.roster import bare_without, may_keep, may_post
+from grids.services import accounts, sessions
 
 NAME_LIMIT = 50
 REASON_LIMIT = 100
@@ -84,10 +84,15 @@ class Post:
 def check_posting(posting: Posting, *, actor: User | None) -> None:
     """Refuse a posting that the roster cannot hold; raises Invalid.
 
-    Each role has its level of area. Nobody posts themselves. The rest is the table's own rules.
+    Each role has its level of area. Nobody posts themselves, or makes one of the three
+    administrators, who could then do the work of another. The rest is the table's own rules.
     """
     if actor and posting.user_id == actor.pk:
         raise Invalid(_("Nobody may give a post to themselves."), field="user")
+    if actor and posting.role in KEEPERS:
+        raise Invalid(
+            _("Administrators are appointed at the server (manage.py create_admin)."), field="role"
+        )
     levels = ROLE_LEVELS.get(posting.role)
     if levels and posting.area and posting.area.level not in levels:
         raise Invalid(
@@ -134,7 +139,7 @@ def new_account(pk: int, fields: PersonFields) -> User:
         pk=pk,
         username=f"g{pk:06}",
         # What set_unusable_password does, without a setter per row of a long list.
-        password=UNUSABLE_PASSWORD_PREFIX + get_random_string(40),
+        password=UNUSABLE_PASSWORD_PREFIX + token_urlsafe(30),
     )
     put_fields(user, fields)
     return user
@@ -196,6 +201,7 @@ def end_posting(*, posting_id: int, day: date, actor: User, no_chief_reason: str
     with told_of_races():
         posting = _locked_posting(posting_id, actor=actor)
         _close(posting, day, actor=actor, no_chief_reason=no_chief_reason)
+    sessions.end_without_post(users=[posting.user_id], actor=actor)
     return posting
 
 
@@ -214,10 +220,11 @@ def give_first_password(*, person_id: int, actor: User) -> str:
     """Return a new password to hand over once; it must be changed when it is first used.
 
     Only the answer of this call shows it. Sessions of the account end, as its password changes.
+    For whoever keeps the person's posts, and the security administrator (accounts.may).
     """
     with transaction.atomic():
         user = _locked(person_id)
-        _check_keeps(user, actor=actor)
+        accounts.check(accounts.Act.PASSWORD, user, actor, Scope.for_user(actor))
         password = "".join(choice(_PASSWORD_SIGNS) for _sign in range(_PASSWORD_LENGTH))
         user.set_password(password)
         user.must_change_password = True
@@ -225,15 +232,23 @@ def give_first_password(*, person_id: int, actor: User) -> str:
         audit.record(
             actor=actor, action="person.first_password", subject_type="user", subject_id=user.pk
         )
+    sessions.end(users=[user.pk])
     return password
 
 
 def create_administrator(
-    *, username: str, password: str, display_name: str, actor: User | None
+    *,
+    username: str,
+    password: str,
+    display_name: str,
+    actor: User | None,
+    role: str = Role.SYSTEM_ADMIN,
 ) -> User:
-    """Make the first system administrator, posted at the county, able to open /admin/.
+    """Make one of the three administrators, posted at the county, able to open /admin/.
 
-    Raises Invalid if there is no county yet, the name is taken, or the password is weak.
+    The password must be changed at the first sign-in: whoever types it here is not always the
+    administrator. Raises Invalid if there is no county yet, the name is taken, or the password
+    is weak.
     """
     county = the_county()
     if county is None:
@@ -247,17 +262,16 @@ def create_administrator(
         messages = error.message_dict if fields else {"password": error.messages}
         raise Invalid(errors=messages) from error
     user.set_password(password)
+    user.must_change_password = True
     with transaction.atomic():
         user.save()
-        Posting.objects.create(
-            user=user, role=Role.SYSTEM_ADMIN, area=county, valid_from=timezone.localdate()
-        )
+        Posting.objects.create(user=user, role=role, area=county, valid_from=timezone.localdate())
         audit.record(
             actor=actor,
             action="administrator_created",
             subject_type="user",
             subject_id=user.pk,
-            data={"username": username},
+            data={"username": username, "role": role},
         )
     return user
 

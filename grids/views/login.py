@@ -3,29 +3,41 @@
 What must not live here: who may do what afterwards (access.py).
 """
 
+import json
 from math import ceil
 from typing import Any
 
+from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_client_username, get_cool_off
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import login as auth_login
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth
+from django.contrib.auth.signals import user_login_failed
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
 
 from core import ratelimit
-from grids.access import authenticated, public
-from grids.forms import SignInForm
+from grids import hindrance
+from grids.access import authenticated, open_before, public
+from grids.forms import ChangePasswordForm, SignInForm
+from grids.models import User
 from grids.queries import demo_accounts
-from grids.services.sign_in import one_attempt_at_a_time
+from grids.services import second_factor, sessions
+from grids.services.sign_in import change_own_password, one_attempt_at_a_time
 
 
 @public
@@ -43,6 +55,13 @@ class SignIn(auth.LoginView):
         with one_attempt_at_a_time(username=request.POST.get("username", ""), ip=ip):
             return super().post(request, *args, **kwargs)
 
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        user = form.get_user()
+        if not second_factor.has_one(user):
+            return super().form_valid(form)
+        wait_for_factor(self.request, user, self.get_success_url())
+        return redirect("second_factor")
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         accounts = demo_accounts() if settings.DEMO else []
         return super().get_context_data(
@@ -55,16 +74,127 @@ class SignOut(auth.LogoutView):
     """Ends the session (POST only)."""
 
 
+# In the session between the password and the second factor, for so many seconds.
+WAITING, WAITS = "sign_in", 300
+
+
+def wait_for_factor(request: HttpRequest, user: User, after: str) -> None:
+    """Keep in the session who has shown the password; nobody is signed in yet."""
+    request.session.cycle_key()
+    request.session[WAITING] = {
+        "user": user.pk,
+        "hash": user.get_session_auth_hash(),
+        "until": timezone.now().timestamp() + WAITS,
+        "next": after,
+    }
+
+
+def who_waits(request: HttpRequest) -> tuple[User, str] | None:
+    """Return who has shown the password and where they want to go; None for nobody, or too late.
+
+    Somebody signed in whose session has not shown the second factor shows it here too.
+    """
+    if request.user.is_authenticated:
+        passed = request.session.get(hindrance.PASSED)
+        return None if passed else (request.user, reverse("home"))
+    waiting = request.session.get(WAITING) or {}
+    if waiting.get("until", 0) < timezone.now().timestamp():
+        return None
+    user = User.objects.filter(pk=waiting["user"], is_active=True).first()
+    if user is None or not constant_time_compare(waiting["hash"], user.get_session_auth_hash()):
+        return None
+    return user, waiting["next"]
+
+
+@public
+@sensitive_post_parameters("code", "passkey")
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def show_second_factor(request: HttpRequest) -> HttpResponse:
+    """The second step of signing in: a code of the app, a passkey, or a recovery code.
+
+    Wrong ones count like wrong passwords, one after the other, and lock the account here.
+    """
+    found = who_waits(request)
+    if found is None:
+        return redirect("login")
+    user, after = found
+    error = ""
+    if request.method == "POST":
+        ratelimit.check("second_factor", str(user.pk))
+        ip = ratelimit.client_ip(request)
+        credentials = {"username": user.get_username()}
+        with one_attempt_at_a_time(username=user.get_username(), ip=ip):
+            if not AxesProxyHandler.is_allowed(request, credentials):
+                return locked_out(request, None, credentials)
+            if _is_right(request, user):
+                auth_login(request, user, backend=BACKEND)
+                request.session[hindrance.PASSED] = True
+                request.session.pop(WAITING, None)
+                return redirect(after)
+            user_login_failed.send(sender=__name__, credentials=credentials, request=request)
+        is_key = bool(request.POST.get("passkey"))
+        error = second_factor.PASSKEY_REFUSED if is_key else second_factor.NOT_RIGHT
+    kinds = set(user.authenticators.values_list("kind", flat=True))
+    context = {"error": error, "kinds": kinds, "waiting": user}
+    return render(request, "grids/second_factor.html", context, status=422 if error else 200)
+
+
+@public
+@never_cache
+@require_POST
+def ask_passkey(request: HttpRequest) -> HttpResponse:
+    """Return what the browser needs to use a passkey of whoever waits."""
+    found = who_waits(request)
+    asked = found and second_factor.ask_passkey(user=found[0], origin=origin(request))
+    if not asked:
+        return JsonResponse({"error": str(second_factor.PASSKEY_REFUSED)}, status=409)
+    options, request.session[PASSKEY_STATE] = asked
+    return JsonResponse(options)
+
+
+BACKEND = "grids.backends.PostingBackend"
+PASSKEY_STATE = "passkey"
+
+
+def origin(request: HttpRequest) -> str:
+    """Return scheme and host as the person sees them."""
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def _is_right(request: HttpRequest, user: User) -> bool:
+    given = request.POST.get("passkey", "")
+    if not given:
+        return second_factor.check_code(user=user, code=request.POST.get("code", "")[:100])
+    # A challenge is good for one answer.
+    state = request.session.pop(PASSKEY_STATE, None)
+    try:
+        answer = json.loads(given)
+    except ValueError:
+        return False
+    return bool(state) and second_factor.check_passkey(
+        user=user, origin=origin(request), state=state, answer=answer
+    )
+
+
 @method_decorator(authenticated, name="dispatch")
+@open_before("password_change")
 class ChangePassword(auth.PasswordChangeView):
-    """One's own password."""
+    """One's own password; the other sessions of the account end."""
 
     template_name = "grids/password_change.html"
+    form_class = ChangePasswordForm
     success_url = reverse_lazy("home")
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
+        request, user = self.request, form.user
+        password = form.cleaned_data["new_password1"]
+        change_own_password(user=user, password=password, ip=ratelimit.client_ip(request))
+        update_session_auth_hash(request, user)
+        sessions.end(users=[user.pk], keep=request.session.session_key)
+        sessions.began(request=request, user=user)
         messages.success(self.request, _("Your password has been changed."))
-        return super().form_valid(form)
+        return redirect(self.get_success_url())
 
 
 @public

@@ -1,4 +1,4 @@
-"""manage.py create_admin USERNAME [--name NAME]"""
+"""manage.py create_admin USERNAME [--name NAME] [--role ROLE]"""
 
 from argparse import ArgumentParser
 from getpass import getpass
@@ -8,17 +8,20 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from grids.models import Role
+from grids.models.posting import KEEPERS
 from grids.services.people import create_administrator
 
 
 class Command(BaseCommand):
-    """Ask for a password twice and make the first system administrator."""
+    """Ask for a password twice and make one of the three administrators."""
 
-    help = "Creates a system administrator who may open /admin/; asks for the password."
+    help = "Creates a system, audit or security administrator; asks for the first password."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--name", help="name shown to colleagues")
+        parser.add_argument("--role", choices=sorted(KEEPERS), default=Role.SYSTEM_ADMIN)
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = getpass(_("Password: "))
@@ -31,10 +34,12 @@ class Command(BaseCommand):
                 password=password,
                 display_name=options["name"] or username,
                 actor=None,
+                role=options["role"],
             )
         except Invalid as error:
             lines = [f"{field}: {' '.join(map(str, why))}" for field, why in error.errors.items()]
             raise CommandError("\n".join(lines or [str(error)])) from error
         self.stdout.write(
-            _("System administrator “%(username)s” can sign in now.") % {"username": user.username}
+            _("%(role)s “%(username)s” can sign in now and changes the password first.")
+            % {"role": Role(options["role"]).label, "username": user.username}
         )
