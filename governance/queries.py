@@ -233,15 +233,62 @@ def worse_towns(scope: Scope, day: date) -> list[Trend]:
 def _worse_towns(scope: Scope, day: date) -> list[Trend]:
     before = day - timedelta(days=WEEK)
     first = day - timedelta(days=WEEK - 1)
-    last = figures.by_town(scope.areas, first, day, metrics=TROUBLE)
+    # Both weeks by today's map, so that a town that took another in is compared with both.
+    last = figures.by_town(scope.areas, first, day, metrics=TROUBLE, map=figures.NEW)
     earlier = figures.by_town(
-        scope.areas, before - timedelta(days=WEEK - 1), before, metrics=TROUBLE
+        scope.areas,
+        before - timedelta(days=WEEK - 1),
+        before,
+        metrics=TROUBLE,
+        map=figures.NEW,
     )
     trends = [
         Trend(pk, name, sum(last.get(pk, {}).values()), sum(earlier.get(pk, {}).values()))
         for pk, name in _town_names(scope).items()
     ]
     return sorted((t for t in trends if t.more > 0), key=lambda trend: (-trend.more, trend.pk))
+
+
+@dataclass(frozen=True)
+class TownRow:
+    """What was counted in a town; ``satisfied`` is in percent, None without a rating."""
+
+    name: str
+    closed_on: date | None
+    reported: int
+    closed: int
+    in_time: int
+    overdue: int
+    reopened: int
+    satisfied: str | None
+
+
+def town_rows(scope: Scope, first: date, last: date, *, map: str) -> list[TownRow]:
+    """Return the towns of the scope with their counts by the old or the new map (2 queries).
+
+    Towns that were merged are listed by the old map where anything was counted.
+    """
+    counted = figures.by_town(scope.areas, first, last, map=map)
+    towns = Area.objects.inside(*scope.areas).filter(level=Level.TOWN).order_by("code")
+    rows = []
+    for pk, name, closed_on in towns.values_list("pk", "name", "closed_on"):
+        counts = counted.get(pk, {})
+        if closed_on and not counts:
+            continue
+        satisfied = figures.satisfied_rate(counts)
+        rows.append(
+            TownRow(
+                name=name,
+                closed_on=closed_on,
+                reported=counts.get("reported", 0),
+                closed=counts.get("closed", 0),
+                in_time=counts.get("closed:in_time", 0),
+                overdue=counts.get("overdue", 0),
+                reopened=counts.get("reopened", 0),
+                satisfied=None if satisfied is None else f"{satisfied * 100:.1f}",
+            )
+        )
+    return rows
 
 
 def _board_key(what: str, areas: Iterable[Area]) -> str:

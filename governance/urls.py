@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from governance.views import command, health, map
+from governance.views import command, health, map, towns
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("command/queue/", command.queue, name="command_queue"),
     path("command/feed/", command.feed, name="command_feed"),
     path("command/figures/", command.figures, name="command_figures"),
+    path("command/towns/", towns.town_figures, name="town_figures"),
     path("map/areas/", map.areas, name="map_areas"),
     path("map/points/", map.points, name="map_points"),
     path("api/v1/", include("governance.api.urls")),

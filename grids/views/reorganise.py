@@ -157,6 +157,9 @@ def _page(
         }
     elif act.state == ActState.CARRIED_OUT:
         followed = act.outcome.get("followed", {})
+        changes = act.outcome.get("changes", [])
+        context["changes"] = [row for row in changes if row["level"] != Level.GRID]
+        context["grid_changes"] = [row for row in changes if row["level"] == Level.GRID]
         context["followed"] = [
             (tally.label, followed.get(tally.key, 0)) for tally in moves.counts({})
         ]
