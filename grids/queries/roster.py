@@ -172,6 +172,26 @@ def person_of(person_id: int, areas: Sequence[Area]) -> User | None:
     return User.objects.filter(pk=person_id, pk__in=inside).first()
 
 
+def place_of_code(code: str, areas: Sequence[Area]) -> Area | None:
+    """Return the area of this code inside ``areas`` (1 query)."""
+    return Area.objects.inside(*areas).filter(code=code).defer(*SHAPES).first()
+
+
+def named_places(text: str, areas: Sequence[Area], *, levels: Iterable[str] = ()) -> list[Area]:
+    """Return at most six open areas inside ``areas`` that a code or whole name means (1 query)."""
+    found = Area.objects.open().inside(*areas).filter(Q(code=text) | Q(name=text))
+    if levels:
+        found = found.filter(level__in=levels)
+    return list(found.defer(*SHAPES)[:6])
+
+
+def named_people(text: str, areas: Sequence[Area]) -> list[User]:
+    """Return at most six active people of the roster whom a name or an account means (1 query)."""
+    inside = postings_within(areas).values("user_id")
+    found = User.objects.filter(Q(username=text) | Q(display_name=text), pk__in=inside)
+    return list(found.filter(is_active=True).order_by("pk")[:6])
+
+
 def posting_of(posting_id: int, areas: Sequence[Area]) -> Posting | None:
     """Return a posting inside ``areas`` with its person and place (1 query)."""
     rows = postings_within(areas).select_related("user", "area", "department__county")
