@@ -119,7 +119,7 @@ def columns(actor: User | None) -> list[Column]:
         ),
         Column(
             "last_day",
-            _lazy("Last day"),
+            _lazy("Last day in post"),
             DATE,
             note=_lazy("Filled in for a post that is held already, it ends the post."),
             width=12,
@@ -607,7 +607,7 @@ class _Draft:
         self.outcome = ENDED
         self.op["end"] = {"posting": held.pk, "to": until.isoformat()}
         self.ends = held.pk
-        self.changes.append((str(_("Last day")), "", row.values["last_day"].isoformat()))
+        self.changes.append((str(_("Last day in post")), "", row.values["last_day"].isoformat()))
         if held.role == Role.GRID_CHIEF and held.area_id is not None:
             self.chief_leaves = (held.area_id, until)
 
