@@ -17,7 +17,7 @@ from core.admin import HistoryInline
 from core.ratelimit import client_ip
 from core.services import audit
 from grids.forms import PostingForm
-from grids.models import Area, AreaCode, Department, Posting, User
+from grids.models import Area, AreaCode, Department, NegativeItem, Posting, User
 
 admin.site.site_header = admin.site.site_title = _("Geshi administration")
 AccessAttemptAdmin.status.short_description = _("state")  # unnamed in the library
@@ -139,3 +139,11 @@ class PostingAdmin(KeptAdmin):
         form = super().get_form(request, *args, **kwargs)
         form.actor = request.user
         return form
+
+
+@admin.register(NegativeItem)
+class NegativeItemAdmin(KeptAdmin):
+    """The county's negative list for people in post; what is no longer used is set inactive."""
+
+    list_display = ["code", "name", "rank", "active"]
+    search_fields = ["code", "name", "name_en"]

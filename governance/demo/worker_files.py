@@ -38,7 +38,6 @@ FACTS = (
 
 def build_worker_files(*, progress: Callable[[int], object]) -> None:
     """Fill the files of up to 48 people of the demonstration town, a few of them fully."""
-    files.load_negative_list()
     seat = Posting.objects.filter(user__username="town", role=Role.TOWN_ADMIN)
     posting = seat.select_related("user", "area").get()
     assert posting.area is not None

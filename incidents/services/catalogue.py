@@ -19,6 +19,7 @@ from core.services import audit
 from core.working_calendar import Unit
 from grids.models import Area, Department, User
 from grids.services.care import load_care
+from grids.services.worker_file import load_negative_list
 from incidents.models import (
     Article,
     Category,
@@ -92,6 +93,7 @@ def load_catalogue(*, county: Area, actor: User | None = None) -> Loaded:
         RetentionRule(**row) for row in _read("retention.json") if row["what"] not in ruled
     )
     load_care(county=county)
+    load_negative_list()
     loaded = Loaded(
         departments=len(departments),
         categories=len(categories),
