@@ -22,7 +22,7 @@ from core.errors import Conflict, GeshiError, Invalid, NotAllowed
 from core.kept import forget_remembered
 from core.services import audit
 from grids import moves
-from grids.models import SHAPES, Area, Posting, Role, User
+from grids.models import SHAPES, Area, Leave, Posting, Role, User
 from grids.models.area import Level
 from grids.models.reorganisation import (
     PENDING_ACTS,
@@ -338,7 +338,7 @@ def _carry_out(act: Reorganisation, *, actor: User | None) -> None:
     try:
         with transaction.atomic():
             _change_tree(plan, on, source=act.document or act.title)
-            postings = _continue_postings({old: plan.heir(old) for old in plan.merges}, on)
+            postings = continue_postings({old: plan.heir(old) for old in plan.merges}, on)
             followed = moves.follow(areas, on=on, actor=actor) if areas else {}
     except IntegrityError as error:
         raise Conflict(_("The database refuses: %(why)s"), why=_first_line(error)) from error
@@ -402,7 +402,7 @@ def _move(pk: int, parent: int) -> None:
     Area.objects.move(rows[pk], rows[parent], "last-child")
 
 
-def _continue_postings(merges: Mapping[int, int], on: date) -> int:
+def continue_postings(merges: Mapping[int, int], on: date) -> int:
     """End postings at merged areas on the day and go on with them at their heirs; return how many.
 
     Whoever holds the same post at the heir keeps that one; only the days it does not cover are
@@ -414,7 +414,7 @@ def _continue_postings(merges: Mapping[int, int], on: date) -> int:
     for posting in postings:
         key = (posting.user_id, posting.role, posting.area_id or 0)
         spans.setdefault(key, []).append((posting.valid_from, posting.valid_to or date.max))
-    ended, begun = 0, []
+    ended, begun, goes_on = 0, [], {}
     for posting in postings:
         heir = merges.get(posting.area_id or 0)
         last = posting.valid_to or date.max
@@ -426,9 +426,27 @@ def _continue_postings(merges: Mapping[int, int], on: date) -> int:
         taken = spans.setdefault((posting.user_id, posting.role, heir), [])
         for start, end in _uncovered(first, last, taken):
             taken.append((start, end))
-            begun.append(_copy(posting, heir, start, None if end == date.max else end))
+            copy = _copy(posting, heir, start, None if end == date.max else end)
+            begun.append(copy)
+            goes_on.setdefault(posting.pk, copy)
     Posting.objects.bulk_create(begun)
+    _continue_leaves(goes_on, on)
     return ended
+
+
+def _continue_leaves(goes_on: Mapping[int, Posting], on: date) -> None:
+    """Let leaves go on with the postings of both, {old posting: the one that goes on}."""
+    leaves = Leave.objects.filter(posting__in=goes_on, cover__in=goes_on, away_until__gt=on)
+    for leave in list(leaves.select_for_update()):
+        first, last = max(on, leave.away_from), leave.away_until
+        Leave.objects.filter(pk=leave.pk).update(away_until=first)
+        Leave.objects.create(
+            posting=goes_on[leave.posting_id],
+            cover=goes_on[leave.cover_id],
+            away_from=first,
+            away_until=last,
+            reason=leave.reason,
+        )
 
 
 def _copy(posting: Posting, area_id: int, start: date, end: date | None) -> Posting:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
 from grids.factories import SmallCounty, person, post
-from grids.models import Area, AreaCode, Posting, Reorganisation, Role
+from grids.models import Area, AreaCode, Leave, Posting, Reorganisation, Role
 from grids.models.reorganisation import ActState, StepKind
 from grids.queries import Scope
 from grids.services import reorganisation as acts
@@ -168,6 +168,24 @@ def test_only_the_days_the_other_post_does_not_cover_are_added(county):
         (date(2025, 1, 1), ends),
         (ends, None),
     ]
+
+
+def test_a_leave_goes_on_with_the_posting_and_its_cover(county):
+    kept, gone = county.villages[:2]
+    clerk = person(Role.VILLAGE_OFFICE, gone, valid_from=date(2024, 1, 1))
+    away = (TODAY() - timedelta(days=5), TODAY() + timedelta(days=5))
+    other = person(Role.VILLAGE_OFFICE, gone, valid_from=away[0], valid_to=away[1])
+    Leave.objects.create(
+        posting=clerk.postings.get(),
+        cover=other.postings.get(),
+        away_from=away[0],
+        away_until=away[1],
+    )
+    carried_out(county, merge(gone, kept))
+    leave = Leave.objects.on(TODAY()).get()
+    assert (leave.posting.area, leave.cover.area) == (kept, kept)
+    assert (leave.posting.user, leave.cover.user) == (clerk, other)
+    assert leave.away_until == away[1]
 
 
 def test_who_drafts_an_act_does_not_decide_it(county):
