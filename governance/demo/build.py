@@ -18,6 +18,7 @@ from governance.demo import stories
 from governance.demo.disputes import build_disputes
 from governance.demo.households import build_households
 from governance.demo.people import build_people
+from governance.demo.roster import build_roster
 from governance.demo.story import Story
 from governance.demo.territory import build_territory
 from governance.demo.worker_files import build_worker_files
@@ -56,6 +57,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
         people = build_people(county, progress=phase("People and postings", 8000))
         build_households(county, people, progress=phase("Households and visits", 1300))
+        build_roster(county, progress=phase("Leaves and grids without a chief", 500))
         build_worker_files(progress=phase("Workers' files and cards", 48))
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
