@@ -30,6 +30,7 @@ from grids.queries.reach import Reach
 from grids.queries.shapes import Piece, ShapeReport, cut, look_at
 from grids.services import codes
 from grids.services.network import end_duties
+from grids.services.reorganisation import continue_postings
 from grids.services.territory import lock_tree, redraw
 
 NAME_LIMIT = 100
@@ -220,8 +221,10 @@ def merge(*, kept_id: int, other_ids: Sequence[int], actor: User | None, seen: i
         closed = [other.pk for other in others]
         Area.objects.filter(pk__in=closed).update(closed_on=today, merged_into=kept)
         codes.end_codes(closed, on=today)
+        postings = continue_postings(dict.fromkeys(closed, kept.pk), today)
         followed = moves.follow(moved, on=today, actor=actor)
-        _record(actor, "grids_merged", kept, merged=[other.code for other in others], **followed)
+        merged = [other.code for other in others]
+        _record(actor, "grids_merged", kept, merged=merged, postings=postings, **followed)
     return _fresh(kept.pk)
 
 

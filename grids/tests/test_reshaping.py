@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
-from grids.factories import CORNER, SIDE, SmallCounty, person
-from grids.models import Area, AreaCode, GridKind, Role
+from grids.factories import CORNER, SIDE, SmallCounty, person, post
+from grids.models import Area, AreaCode, GridKind, GridTheme, Posting, Role, ThemeDuty
 from grids.queries import place_of_point
 from grids.queries.codes import area_of_code
-from grids.services import reshaping
+from grids.services import network, reshaping
 from grids.services.reshaping import Described, Doubtful
 
 RURAL = Described("新网格", GridKind.RURAL)
@@ -221,6 +221,19 @@ def test_merged_grids_are_closed_and_their_codes_lead_to_the_one_kept(county, ad
     assert unit.code == f"{kept.code}01"
     middle = county.point_in(other)
     assert place_of_point(longitude=middle[0], latitude=middle[1]).grid_id == kept.pk
+
+
+def test_who_worked_in_a_merged_grid_works_in_the_one_kept(county, admin):
+    kept, other = county.grids[0], county.grids[1]
+    both = person(Role.GRID_WORKER, other)
+    post(both, Role.GRID_WORKER, kept)
+    one = person(Role.GRID_WORKER, other)
+    theme = GridTheme.objects.create(code="t-party", name="测试条线")
+    network.give_duty(grid_id=other.pk, theme=theme, user=one, actor=admin)
+    reshaping.merge(kept_id=kept.pk, other_ids=[other.pk], actor=admin, seen=None)
+    for user in (both, one):
+        assert [p.area_id for p in Posting.objects.current().filter(user=user)] == [kept.pk]
+    assert [d.grid_id for d in ThemeDuty.objects.current()] == [kept.pk]
 
 
 def test_grids_of_two_villages_are_not_merged(county, admin):

@@ -65,11 +65,10 @@ def territory(request: HttpRequest) -> HttpResponse:
 
 
 def _branch(area: Area, chosen: Area | None) -> dict[str, Any]:
-    """Return a row of the tree, open along the way to the chosen area."""
+    """Return a row of the tree, open along the way to the chosen area and at it."""
     on_way = chosen is not None and chosen.path.startswith(area.path)
-    deeper = on_way and chosen is not None and (chosen.path != area.path or area.depth < 3)
-    children = [_branch(child, chosen) for child in tree.children_of(area)] if deeper else []
-    return {"area": area, "open": deeper, "children": children, "chosen": chosen == area}
+    children = [_branch(child, chosen) for child in tree.children_of(area)] if on_way else []
+    return {"area": area, "open": on_way, "children": children, "chosen": chosen == area}
 
 
 @roles(*LOOKERS)
