@@ -6,6 +6,16 @@ BEAT_SCHEDULE = {
         "schedule": 2.0,
         "options": {"expires": 3},
     },
+    "import-boundaries": {
+        "task": "grids.tasks.import_boundaries",
+        "schedule": 2.0,
+        "options": {"expires": 3},
+    },
+    "forget-boundary-files": {
+        "task": "grids.tasks.forget_boundary_files",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "apply-visit-rules": {
         "task": "grids.tasks.apply_visit_rules",
         "schedule": 20.0,

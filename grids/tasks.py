@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from grids.services import coverage, reorganisation, visit_rules
+from grids.services import boundary_import, coverage, reorganisation, visit_rules
 
 # A task ends after this many batches, so that one worker process is never held for long.
 BATCHES = 20
@@ -12,6 +12,20 @@ BATCHES = 20
 def audit_coverage() -> None:
     """Measure on where the oldest run of the coverage audit stands."""
     coverage.work(at_most=BATCHES)
+
+
+@shared_task
+def import_boundaries() -> None:
+    """Read uploaded boundary files, save those that were confirmed."""
+    for _round in range(BATCHES):
+        if not boundary_import.work():
+            break
+
+
+@shared_task
+def forget_boundary_files() -> None:
+    """Forget boundary files nobody confirmed."""
+    boundary_import.forget_old()
 
 
 @shared_task

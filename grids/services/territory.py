@@ -316,7 +316,8 @@ _SET_BOUNDARIES = """
        SET boundary = given.boundary
       FROM given
      WHERE area.code = given.code
-       AND (area.boundary IS NULL OR ST_AsBinary(area.boundary) <> ST_AsBinary(given.boundary))
+       AND (area.boundary IS NULL OR ST_AsBinary(ST_Normalize(area.boundary))
+            <> ST_AsBinary(ST_Normalize(given.boundary)))
     RETURNING area.id
 """
 
@@ -358,7 +359,8 @@ def set_boundaries(
 ) -> Counts:
     """Write boundaries and with them the outline to draw and a centre that lies inside.
 
-    ``added`` is always 0; an area whose boundary is already the same byte by byte is unchanged.
+    ``added`` is always 0; an area whose boundary is already drawn by the same points, wherever
+    a ring begins and turns, is unchanged.
     Raises Invalid if a code is unknown.
     """
     with transaction.atomic():
