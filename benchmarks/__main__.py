@@ -27,13 +27,13 @@ from _services import Services  # noqa: E402
 
 django.setup()
 
-from benchmarks import county, cpu, report, rows  # noqa: E402
+from benchmarks import county, cpu, report, roster, rows  # noqa: E402
 from benchmarks.load import summary  # noqa: E402
 
 CLIENTS = 8
 WARM = 3.0
 SLOW_MS = 50
-ROWS = ("intake", "queue", "open", "transition", "dashboard")
+ROWS = ("intake", "queue", "open", "transition", "dashboard", "roster")
 BUILT = VAR / "built.json"
 LAST = VAR / "last.json"
 
@@ -232,6 +232,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "open": rows.open_case,
             "transition": rows.transition,
             "dashboard": rows.dashboard,
+            "roster": roster.roster,
         }
         for name in ROWS:
             if name in wanted:
