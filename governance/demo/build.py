@@ -17,6 +17,7 @@ from core.services.timers import set_timers
 from governance.demo import stories
 from governance.demo.disputes import build_disputes
 from governance.demo.households import build_households
+from governance.demo.network import build_network
 from governance.demo.people import build_people
 from governance.demo.roster import build_roster
 from governance.demo.story import Story
@@ -57,6 +58,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
         people = build_people(county, progress=phase("People and postings", 8000))
         build_households(county, people, progress=phase("Households and visits", 1300))
+        build_network(county, people, progress=phase("Alliances and themes", 5000))
         build_roster(county, progress=phase("Leaves and grids without a chief", 500))
         build_worker_files(progress=phase("Workers' files and cards", 48))
         setting = stories.Setting(county, people, timezone.now(), incidents)

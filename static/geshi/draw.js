@@ -135,6 +135,7 @@ async function start(holder) {
   const target = [found, drawn, L.featureGroup(byRole.self || byRole.parent || [])].find((group) => group.getLayers().length);
   if (target) map.fitBounds(target.getBounds().pad(target === found ? 1 : 0.2), { animate: false });
   nameShapes(map, [...(byRole.neighbour || []), ...(byRole.sibling || []), ...(byRole.child || [])]);
+  holder.map = map; // whoever drives the page from outside knows when and where to click
   holder.dataset.ready = "1";
 }
 
