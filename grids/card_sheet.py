@@ -24,6 +24,8 @@ A5 = (148.0, 210.0)
 CUT = 4.0
 TEAL, INK, GREY, PALE = (11, 71, 87), (24, 36, 42), (96, 110, 118), (226, 236, 239)
 _FONT = "print"
+# Pixels for each square of a code, and squares of white around it.
+DOT, QUIET = 8, 2
 # What is too long is set smaller, down to this share of its height.
 SMALLEST = 0.6
 # Points per millimetre of letter height.
@@ -132,7 +134,7 @@ def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: fl
     phone = face.phone or words.no_phone
     _line(pdf, phone, x + mm(5), y + mm(47.2), mm(7.8), mm(58), bold=True, color=TEAL)
     side = mm(24)
-    pdf.image(io.BytesIO(_qr(face.link)), x + width - mm(5) - side, y + mm(14), side, side)
+    pdf.image(_qr(face.link), x + width - mm(5) - side, y + mm(14), side, side)
     _line(
         pdf,
         words.scan,
@@ -217,7 +219,10 @@ def _filled(pdf: FPDF, photo: bytes, x: float, y: float, width: float, height: f
 
 
 @lru_cache(maxsize=512)
-def _qr(link: str) -> bytes:
-    out = io.BytesIO()
-    segno.make(link, error="m", micro=False).save(out, kind="png", scale=8, border=2)
-    return out.getvalue()
+def _qr(link: str) -> Image.Image:
+    """Return the code as a picture of black and white squares with its quiet zone."""
+    rows = list(segno.make(link, error="m", micro=False).matrix_iter(border=QUIET))
+    dots = bytes(0 if dark else 255 for row in rows for dark in row)
+    small = Image.frombytes("L", (len(rows), len(rows)), dots)
+    side = len(rows) * DOT
+    return small.resize((side, side), Image.Resampling.NEAREST).convert("1")

@@ -6,7 +6,7 @@ What must not live here: the drawing (card_sheet.py), printing and photos (servi
 import uuid
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from core.fonts import unprintable
 from grids.models import Area, CardProfile, Level, Posting, Role, User, shapes_of
@@ -90,7 +90,7 @@ def card_of(posting: Posting) -> Card:
     return _cards([posting])[0]
 
 
-def _with_cards() -> "Posting.objects":  # type: ignore[name-defined]
+def _with_cards() -> QuerySet[Posting]:
     return (
         Posting.objects.current()
         .filter(

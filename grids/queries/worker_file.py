@@ -45,7 +45,7 @@ def held_paths(scope: Scope, roles: Collection[str]) -> tuple[str, ...]:
 
 
 def work_postings(person_id: int) -> list[Posting]:
-    """Return the posts somebody works in today, else the one that ended last (1 query).
+    """Return the posts somebody works in today, else the one that ended last (≤ 2 queries).
 
     A file moves with its person: the town somebody left reads it no longer once another has it.
     """

@@ -128,7 +128,7 @@ def _spoken(phone: str) -> str:
 def _words() -> Words:
     return Words(
         title=_("Contact card"),
-        phone=_("Phone"),
+        phone=_("Contact phone"),
         no_phone=_("see the village office"),
         scan=_("Scan to report a matter"),
         hotline=_("Supervision hotline"),

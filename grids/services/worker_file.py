@@ -258,8 +258,15 @@ def withdraw(*, actor: User, kind: str, entry: Any, reason: str) -> None:
     reason = _said(reason, field="reason")
     with transaction.atomic():
         standing = ENTRIES[kind].objects.standing().filter(pk=entry.pk)
-        now = timezone.now()
-        if not standing.update(withdrawn_at=now, withdrawn_by=actor, withdrawn_because=reason):
+        taken_back = {
+            "withdrawn_at": timezone.now(),
+            "withdrawn_by": actor,
+            "withdrawn_because": reason,
+        }
+        if kind == "selection":
+            # The post may point to the selection that is put in its place.
+            taken_back["posting"] = None
+        if not standing.update(**taken_back):
             raise Conflict(_("This entry has been withdrawn already."))
         _record(actor, f"{kind}_withdrawn", entry.person, entry=entry.pk)
 

@@ -171,8 +171,19 @@ def test_three_recommendations_then_the_inspection_lead_to_the_post(county, town
     )
     assert done.pk == begun.pk
     assert done.posting == worker.postings.get()
+    service.withdraw(actor=town, kind="selection", entry=done, reason="日期有误")
+    anew = service.record_selection(
+        actor=town,
+        person=worker,
+        grid=grid,
+        recommended=all_three(),
+        inspected_on=FIRST + timedelta(days=9),
+        inspection=Inspection.PASSED,
+    )
+    assert anew.posting == worker.postings.get()
+    assert len(file_of(worker).selections) == 2
     actions = AuditEntry.objects.filter(action="file.selection_recorded")
-    assert [entry.town_id for entry in actions] == [county.towns[0].pk] * 2
+    assert [entry.town_id for entry in actions] == [county.towns[0].pk] * 3
 
 
 def test_the_inspection_does_not_come_before_the_recommendations(county, town, worker):
