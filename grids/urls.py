@@ -54,6 +54,8 @@ urlpatterns = [
     path("account/people/<int:pk>/<slug:act>/", account.account_do, name="account_do"),
     path("households/", households.households, name="households"),
     path("households/new/", households.household_new, name="household_new"),
+    path("households/list.xlsx", households.households_workbook, name="households_workbook"),
+    *households.SHEET_URLS,
     path("households/list.csv", visit_coverage.households_file, name="households_file"),
     path("households/<int:pk>/", households.household, name="household"),
     path("households/<int:pk>/do/<slug:action>/", households.household_do, name="household_do"),

@@ -19,10 +19,8 @@ from grids.queries import Scope
 from grids.queries.households import looks_after, visible_households
 from grids.services import household_sheet, households_moving, reveal
 
-SHEET = "households"
-
 DESKS = (
-    Desk("visits", _("Visits"), "home-heart", VISITORS, 14),
+    Desk("visits", _("Household visits"), "home-heart", VISITORS, 14),
     Desk("households", _("Households"), "home-2", LEDGER_READERS, 60),
 )
 
@@ -31,7 +29,7 @@ def connect() -> None:
     """Register desks, the phone's tab, what is revealed, what moves along and what hinders."""
     for desk in DESKS:
         register_desk(desk)
-    phone.register(phone.Tab("visits", _("Visits"), "home-heart", 20, VISITORS))
+    phone.register(phone.Tab("visits", _("Household visits"), "home-heart", 20, VISITORS))
     audit.placed_by("household", lambda pk: Household.objects.filter(pk=pk).first())
     reveal.register("household", REVEALABLE)
     moves.register(
@@ -43,7 +41,7 @@ def connect() -> None:
     )
     sheets.register(
         SheetKind(
-            key=SHEET,
+            key=household_sheet.SHEET,
             title=_("Households"),
             columns=household_sheet.columns,
             plan=household_sheet.plan,
@@ -66,7 +64,7 @@ REVEALABLE = reveal.Revealable(
     find=_find,
     fields={
         "contact": reveal.Field(
-            label=_("name"),
+            label=_("contact's name"),
             clear=lambda household: household.contact,
             masked=lambda household: mask_name(household.contact),
             may=_may_look,

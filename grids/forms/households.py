@@ -149,7 +149,9 @@ class RuleForm(forms.Form):
         required=False,
         help_text=_("Left empty, the rule for this area and tag ends."),
     )
-    valid_from = forms.DateField(label=_("From"), widget=DayInput, initial=timezone.localdate)
+    valid_from = forms.DateField(
+        label=_("Starting on"), widget=DayInput, initial=timezone.localdate
+    )
 
     def __init__(self, *args: Any, areas: list[Area], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -160,8 +162,8 @@ class RuleForm(forms.Form):
 class PeriodForm(forms.Form):
     """The days coverage is asked for, both included; this month if nothing is said."""
 
-    first = forms.DateField(label=_("From"), widget=DayInput, required=False)
-    last = forms.DateField(label=_("Until"), widget=DayInput, required=False)
+    first = forms.DateField(label=_("Starting on"), widget=DayInput, required=False)
+    last = forms.DateField(label=_("Ending on"), widget=DayInput, required=False)
 
     def period(self, today: date) -> tuple[date, date]:
         """Return the days asked for, in order and not past today."""

@@ -33,6 +33,7 @@ from grids.services.households import (
 )
 from grids.services.visit_rules import recount
 
+SHEET = "households"
 BATCH = 1000
 # What stands in a cell instead of a name or number that was masked when the list went out.
 MASKED = "*"
@@ -357,7 +358,7 @@ def _changes(
 def apply(lines: Sequence[Line], *, actor: User, source: str) -> dict[str, int]:
     """Do what the lines say, in the caller's transaction; the plan has just locked the rows.
 
-    Returns {"households_added", "households_changed", "households_moved_out", "tags_given"}.
+    Returns {"households_added", "households_changed", "households_ended", "tags_given"}.
     Raises what the table raises when a door was taken meanwhile.
     """
     places = places_of_areas({line.op["place"] for line in lines if "place" in line.op})
@@ -385,7 +386,7 @@ def apply(lines: Sequence[Line], *, actor: User, source: str) -> dict[str, int]:
     return {
         "households_added": len(added),
         "households_changed": len(changed),
-        "households_moved_out": len(left),
+        "households_ended": len(left),
         "tags_given": tagged,
     }
 
@@ -474,6 +475,16 @@ def rows_out(households: Iterable[Household]) -> Iterator[list[str]]:
             "",
             "",
         ]
+
+
+def record_export(*, households: int, actor: User) -> None:
+    """Put on record that a list with this many households went out, masked."""
+    audit.record(
+        actor=actor,
+        action="households.exported",
+        subject_type="household",
+        data={"n": households},
+    )
 
 
 def codes_out(areas: Sequence[Area]) -> Iterator[list[str]]:

@@ -4,15 +4,15 @@ import io
 
 import pytest
 import xlsxwriter
+from django.urls import reverse
 
 from core.models import AuditEntry, SheetUpload
 from core.services import sheets
 from core.sheets.columns import headings
 from core.sheets.writing import listing
 from grids.models import Household, HouseholdCare
-from grids.services.household_sheet import codes_out, columns, rows_out
-from grids.tests.households import NAME, PHONE, Ledger, today
-from grids.visiting import SHEET
+from grids.services.household_sheet import SHEET, codes_out, columns, rows_out
+from grids.tests.households import NAME, PHONE, Ledger, client_of, today
 
 pytestmark = pytest.mark.django_db
 KEYS = [
@@ -204,3 +204,21 @@ def test_many_rows_cost_few_queries(world, django_assert_max_num_queries):
     with django_assert_max_num_queries(45):
         save(taken, world.office)
     assert Household.objects.filter(visit_every=30).count() == 120
+
+
+def test_the_pages_of_the_sheet_are_the_ledger_keepers_own(world):
+    household = world.household()
+    office, other = client_of(world.office), client_of(world.stranger)
+    assert office.get(reverse("households_sheet")).status_code == 200
+    assert client_of(world.command).get(reverse("households_sheet")).status_code == 403
+    template = office.get(reverse("households_sheet_template"))
+    assert template.content.startswith(b"PK")
+    taken = upload([row(world.unit, "9号院")], world.office)
+    address = reverse("households_sheet_upload", args=[taken.pk])
+    assert "9号院" in office.get(address).content.decode()
+    assert other.get(address).status_code == 404
+    out = office.get(reverse("households_workbook"))
+    assert outcomes(upload([], world.office, data=out.content)) == ["unchanged"]
+    assert AuditEntry.objects.get(action="households.exported").data == {"n": 1}
+    assert outcomes(upload([], world.stranger, data=out.content)) == ["refused"]
+    assert household.phone not in out.content.decode("latin-1")

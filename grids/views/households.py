@@ -4,7 +4,7 @@ What must not live here: visits on the phone (visits.py), coverage (visit_covera
 whatever changes a household (services/households.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from core.errors import GeshiError, Invalid, NotAllowed
 from core.form_errors import put_errors
+from core.sheets.reading import MAX_ROWS
+from core.sheets.writing import listing
 from grids.access import roles
 from grids.forms import households as forms
 from grids.models import NEVER, Area, Household, User
@@ -33,8 +35,9 @@ from grids.models.household import (
 )
 from grids.queries import households as ledger
 from grids.queries import names_of, visits
+from grids.services import household_sheet, reveal
 from grids.services import households as service
-from grids.services import reveal
+from grids.views.sheets import sheet_urls, workbook
 
 SHOW_LABELS = {
     "": gettext_lazy("Living here"),
@@ -268,6 +271,37 @@ def _move_form(request: HttpRequest, found: Household, data: Any) -> Form:
     return forms.MoveForm(data, places=places)
 
 
+def _lists(request: HttpRequest) -> list[tuple[str, Sequence[str], Iterable[Sequence[str]]]]:
+    """Return the codes a template is filled in with."""
+    areas = ledger.posted_areas(request.scope, KEEPERS_OF_LEDGER)
+    heads = [_("Unit or grid code"), _("Place")]
+    return [(_("Codes of places"), heads, household_sheet.codes_out(areas))]
+
+
+SHEET_URLS = sheet_urls(
+    kind=household_sheet.SHEET,
+    at="households/sheet/",
+    name="households_sheet",
+    allowed=KEEPERS_OF_LEDGER,
+    back="households",
+    lists=_lists,
+)
+
+
+@roles(*KEEPERS_OF_LEDGER)
+@never_cache
+@require_safe
+def households_workbook(request: HttpRequest) -> HttpResponse:
+    """Hand out the list as a workbook that can be uploaded again; names and phones masked."""
+    areas = ledger.posted_areas(request.scope, KEEPERS_OF_LEDGER)
+    found = ledger.narrowed(areas, read_filters(request, areas), today=timezone.localdate())
+    columns = household_sheet.columns(request.user)
+    rows = list(household_sheet.rows_out(found.order_by("pk")[:MAX_ROWS]))
+    household_sheet.record_export(households=len(rows), actor=request.user)
+    title = _("Households")
+    return workbook(listing(title, columns, rows), title)
+
+
 ACTIONS = {
     action.name: action
     for action in (
@@ -312,7 +346,7 @@ ACTIONS = {
         ),
         Action(
             "move_out",
-            gettext_lazy("Moved out"),
+            gettext_lazy("Note that it moved out"),
             "door-exit",
             lambda request, found, data: forms.MoveOutForm(data),
             lambda request, found, form: service.move_out(

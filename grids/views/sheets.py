@@ -55,6 +55,7 @@ def result_words() -> dict[str, str]:
         "households_added": _("households added"),
         "households_changed": _("households changed"),
         "households_ended": _("households moved out"),
+        "tags_given": _("care tags given"),
     }
 
 

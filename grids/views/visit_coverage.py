@@ -119,7 +119,7 @@ def coverage_file(request: HttpRequest) -> StreamingHttpResponse:
             _("Code"),
             _("Area"),
             _("Households"),
-            _("Due"),
+            _("Due in the period"),
             _("Visited"),
             _("Coverage %"),
             _("Overdue now"),
