@@ -24,7 +24,9 @@ from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from core.audit_words import is_named
 from core.kept import forget_remembered
+from core.models import AuditEntry
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -42,6 +44,19 @@ def clean_surroundings(settings: Any, tmp_path: Path) -> None:
     cache.clear()
     forget_remembered()
     settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def every_recorded_act_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test passes that records an act the audit page could not name (core.audit_words)."""
+    made = AuditEntry.__init__
+
+    def checked(self: AuditEntry, *args: Any, **given: Any) -> None:
+        action = given.get("action", "case.")
+        assert is_named(action) or action.startswith("case."), f"{action} has no words"
+        made(self, *args, **given)
+
+    monkeypatch.setattr(AuditEntry, "__init__", checked)
 
 
 @pytest.fixture(scope="session")

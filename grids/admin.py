@@ -9,6 +9,7 @@ from axes.admin import AccessAttemptAdmin
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,8 @@ from core.ratelimit import client_ip
 from core.services import audit
 from grids.forms import PostingForm
 from grids.models import Area, AreaCode, Department, NegativeItem, Posting, User
+from grids.models.posting import KEEPERS
+from grids.services import accounts, sessions
 
 admin.site.site_header = admin.site.site_title = _("Geshi administration")
 AccessAttemptAdmin.status.short_description = _("state")  # unnamed in the library
@@ -104,7 +107,10 @@ class DepartmentAdmin(KeptAdmin):
 
 @admin.register(User)
 class UserAdmin(KeptAdmin, DjangoUserAdmin):
-    """Accounts. Flags for rights are not shown: what a person may do follows from postings."""
+    """Accounts are made here. Flags for rights are not shown: what a person may do follows from
+    postings. Passwords and locks are the security administrator's, and an administrator's account
+    is nobody's but the server's (services/accounts.py).
+    """
 
     list_display = ["username", "display_name", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff", "is_demo"]
@@ -112,14 +118,27 @@ class UserAdmin(KeptAdmin, DjangoUserAdmin):
     show_full_result_count = False
     filter_horizontal = ()
     fieldsets = [
-        (None, {"fields": ["username", "password"]}),
+        (None, {"fields": ["username"]}),
         (_("Person"), {"fields": ["display_name"]}),
         (_("Account"), {"fields": ["is_active", "is_staff", "last_login", "date_joined"]}),
     ]
-    readonly_fields = ["last_login", "date_joined"]
+    readonly_fields = ["last_login", "date_joined", "is_active"]
     add_fieldsets = [
         (None, {"fields": ["username", "display_name", "password1", "password2"]}),
     ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or not accounts.is_keeper(obj))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        raise PermissionDenied
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            # Whoever makes the account knows this password.
+            obj.must_change_password = True
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Posting)
@@ -135,10 +154,19 @@ class PostingAdmin(KeptAdmin):
     show_full_result_count = False
     list_per_page = 50
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # The administrators' own posts are begun and ended at the server.
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or obj.role not in KEEPERS)
+
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form = super().get_form(request, *args, **kwargs)
         form.actor = request.user
         return form
+
+    def save_model(self, request: HttpRequest, obj: Posting, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        sessions.end_without_post(users=[obj.user_id], actor=request.user)
 
 
 @admin.register(NegativeItem)

@@ -11,7 +11,14 @@ class GridsConfig(AppConfig):
     def ready(self) -> None:
         # Models can be imported only once the registry of apps is ready.
         from core.services import audit  # noqa: PLC0415
-        from grids import filing, network, rostering, signing, visiting  # noqa: PLC0415
+        from grids import (  # noqa: PLC0415
+            audit_words,
+            filing,
+            network,
+            rostering,
+            signing,
+            visiting,
+        )
         from grids.services import colleagues, reveal  # noqa: PLC0415
 
         audit.placed_by("user", colleagues.place_of_person)
@@ -21,5 +28,6 @@ class GridsConfig(AppConfig):
         rostering.connect()
         filing.connect()
         signing.connect()
+        audit_words.connect()
         # The library's own name says nothing to an administrator.
         apps.get_app_config("axes").verbose_name = _("Login protection")

@@ -14,7 +14,7 @@ class IncidentsConfig(AppConfig):
         from grids import closing, moves  # noqa: PLC0415
         from grids import needs as doors  # noqa: PLC0415
         from grids.services import forget_visits, reveal  # noqa: PLC0415
-        from incidents import desks  # noqa: PLC0415
+        from incidents import audit_words, desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
             clocks,
@@ -50,4 +50,5 @@ class IncidentsConfig(AppConfig):
         )
         closing.register("incidents", moving.obstacles)
         reveal.register("incident", contact.REVEALABLE)
+        audit_words.connect()
         desks.connect()

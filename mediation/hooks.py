@@ -11,6 +11,7 @@ from grids import closing, moves
 from grids.desks import Desk, register
 from incidents.registry import register_handover, register_notice
 from incidents.services import retention
+from mediation import audit_words
 from mediation.models import LIST_ROLES
 from mediation.services import deadlines, moving, registering
 from mediation.services.retention import forget_phones
@@ -36,6 +37,7 @@ def connect() -> None:
         rows=moving.rows,
     )
     closing.register("mediation", moving.obstacles)
+    audit_words.connect()
     register_handover("mediation", registering.hand_over_from_incident)
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"

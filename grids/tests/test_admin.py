@@ -9,7 +9,7 @@ from django.test import Client
 
 from core.models import AuditEntry
 from grids.factories import UserFactory, person, post
-from grids.management.commands import create_admin
+from grids.management.commands import create_admin, reset_account
 from grids.models import Posting, Role, User
 
 
@@ -109,6 +109,7 @@ def test_an_account_is_made_without_flags_for_rights(administrator):
     made = User.objects.get(username="zhao")
     assert (made.is_superuser, made.is_staff) == (False, False)
     assert made.check_password("copper-Bridge-58")
+    assert made.must_change_password
     page = administrator.get(f"/admin/grids/user/{made.pk}/change/").content.decode()
     assert "is_superuser" not in page
     assert "user_permissions" not in page
@@ -141,25 +142,41 @@ def test_nobody_posts_themselves(administrator, county):
     assert me.postings.count() == 1
 
 
-def test_the_three_administrators_are_three_people(administrator, county):
-    auditor = person(Role.AUDIT_ADMIN, county.county)
-    response = post_in_admin(administrator, auditor, Role.SECURITY_ADMIN, area=county.county.pk)
-    assert "必须由不同的人担任" in response.content.decode()
-    assert auditor.postings.count() == 1
+KEEPER_ROLES = [Role.SYSTEM_ADMIN, Role.AUDIT_ADMIN, Role.SECURITY_ADMIN]
 
 
-def test_an_administrator_s_post_is_corrected_in_place(administrator, county):
-    auditor = person(Role.AUDIT_ADMIN, county.county)
-    posting = auditor.postings.get()
-    data = {
-        "user": auditor.pk,
-        "role": Role.SECURITY_ADMIN,
-        "area": county.county.pk,
-        "valid_from": posting.valid_from.isoformat(),
-    }
+@pytest.mark.parametrize("role", KEEPER_ROLES)
+def test_no_administrator_is_appointed_in_the_administration_site(administrator, county, role):
+    someone = UserFactory()
+    response = post_in_admin(administrator, someone, role, area=county.county.pk)
+    assert "只能在服务器上任命" in response.content.decode()
+    assert not someone.postings.exists()
+
+
+@pytest.mark.parametrize("role", KEEPER_ROLES)
+def test_the_post_and_account_of_an_administrator_are_out_of_reach(administrator, county, role):
+    keeper = person(role, county.county)
+    posting = keeper.postings.get()
+    data = {"user": keeper.pk, "role": Role.COMMAND, "area": county.county.pk}
+    data |= {"valid_from": posting.valid_from.isoformat(), "valid_to": "2026-11-01"}
     url = f"/admin/grids/posting/{posting.pk}/change/"
-    assert administrator.post(url, data).status_code == 302
-    assert auditor.postings.get().role == Role.SECURITY_ADMIN
+    assert administrator.post(url, data).status_code == 403
+    account = {"username": "taken-over", "display_name": "某", "is_staff": ""}
+    url = f"/admin/grids/user/{keeper.pk}/change/"
+    assert administrator.post(url, account).status_code == 403
+    assert keeper.postings.get().valid_to is None
+    assert User.objects.filter(pk=keeper.pk, username=keeper.username).exists()
+
+
+def test_the_system_administrator_sets_no_password_and_locks_nobody(administrator, county):
+    worker = person(Role.GRID_WORKER, county.grids[0])
+    before = User.objects.get(pk=worker.pk).password
+    new = {"password1": "copper-Bridge-58", "password2": "copper-Bridge-58"}
+    assert administrator.post(f"/admin/grids/user/{worker.pk}/password/", new).status_code == 403
+    data = {"username": worker.username, "display_name": "改名", "password": "x"}
+    assert administrator.post(f"/admin/grids/user/{worker.pk}/change/", data).status_code == 302
+    after = User.objects.get(pk=worker.pk)
+    assert (after.display_name, after.password, after.is_active) == ("改名", before, True)
 
 
 def test_two_administrators_in_one_are_refused_by_the_database_too(county):
@@ -196,8 +213,34 @@ def test_the_first_administrator_is_made_on_the_command_line(county, monkeypatch
     assert not made.is_superuser
     assert made.postings.get().role == Role.SYSTEM_ADMIN
     client = Client()
-    client.force_login(made)
+    client.post("/login/", {"username": "root2", "password": "copper-Bridge-58"})
+    assert client.get("/admin/grids/posting/").url == "/password/"
+    own = {"new_password1": "silver-Harbour-91", "new_password2": "silver-Harbour-91"}
+    assert client.post("/password/", {"old_password": "copper-Bridge-58", **own}).status_code == 302
     assert client.get("/admin/grids/posting/").status_code == 200
+
+
+@pytest.mark.parametrize("role", KEEPER_ROLES)
+def test_each_of_the_three_is_made_on_the_command_line(county, monkeypatch, role):
+    answer(monkeypatch, "copper-Bridge-58", "copper-Bridge-58")
+    call_command("create_admin", "root3", role=role)
+    assert User.objects.get(username="root3").postings.get().role == role
+
+
+def test_an_administrator_who_lost_everything_is_reset_at_the_server(county, monkeypatch):
+    keeper = person(Role.SECURITY_ADMIN, county.county)
+    keeper.authenticators.create(kind="totp", name="app", secret="x")
+    User.objects.filter(pk=keeper.pk).update(is_active=False)
+    new = "copper-Bridge-58"
+    monkeypatch.setattr(reset_account, "getpass", lambda _prompt: new)
+    call_command("reset_account", keeper.username)
+    keeper.refresh_from_db()
+    assert keeper.check_password(new)
+    assert (keeper.must_change_password, keeper.is_active) == (True, True)
+    assert not keeper.authenticators.exists()
+    assert AuditEntry.objects.filter(action="account.reset_at_server").exists()
+    with pytest.raises(CommandError, match="没有这个用户名"):
+        call_command("reset_account", "nobody")
 
 
 @pytest.mark.parametrize(

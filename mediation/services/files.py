@@ -4,12 +4,18 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid, NotAllowed
+from core.models import REVEAL
 from core.services import audit
 from incidents.services.step import person
 from mediation.models import Dispute, FileOpening
 from mediation.workflow import FILE_RIGHTS, Actor, rights
 
 REASON_AT_LEAST = 4
+_ACTIONS: dict[str, str] = {
+    FileOpening.What.FILE: "dispute.open_file",
+    FileOpening.What.CONTACT: f"{REVEAL}parties",
+    FileOpening.What.PRINT: "dispute.open_print",
+}
 CLOSED_FILE = _("Only the mediators named to this dispute open its file.")
 
 
@@ -28,11 +34,12 @@ def open_file(
     with transaction.atomic():
         audit.record(
             actor=user,
-            action=f"dispute.open_{what}",
+            action=_ACTIONS[what],
             subject_type="dispute",
             subject_id=dispute.pk,
             data={"reason": reason} if reason else None,
             ip=actor.ip,
+            place=dispute,
         )
         return FileOpening.objects.create(dispute=dispute, user=user, what=what, reason=reason)
 

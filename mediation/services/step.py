@@ -148,6 +148,7 @@ def write(case: Step) -> None:
             subject_id=dispute.pk,
             data={"seq": dispute.last_seq},
             ip=case.actor.ip,
+            place=dispute,
         )
     outbox.post(case._messages)
 

@@ -1,0 +1,40 @@
+"""What the audit trail calls the acts of this floor, and the names of their subjects.
+
+What must not live here: anything that changes a row.
+"""
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from core.audit_words import name_actions, name_subject
+from incidents.models import Incident
+from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
+
+ACTIONS = {
+    "article.save": _("Article of the knowledge base saved"),
+    "catalogue.deadlines": _("Deadlines changed"),
+    "catalogue.load": _("Catalogue loaded"),
+    "reveal.reporter": _("Looked at who reported"),
+    "routing_rule.move": _("Routing rule moved"),
+    "triage_examples.import": _("Training examples imported"),
+    "triage_model.activate": _("AI model put in force"),
+    "triage_model.train": _("AI model trained"),
+}
+
+
+def connect() -> None:
+    """Give the words to the trail. Called from AppConfig.ready."""
+    name_actions(ACTIONS)
+    steps = (*TRANSITIONS, *SYSTEM_ROWS)
+    name_actions({f"incident.{action}": action_label(action) for action in steps})
+    name_subject("incident", _("Case"), _cases)
+    name_subject("article", _("Article"))
+    name_subject("category", _("Category"))
+    name_subject("catalogue", _("Catalogue"))
+    name_subject("routing_rule", _("Routing rule"))
+    name_subject("triage_model", _("AI model"))
+
+
+def _cases(ids: list[int]) -> dict[int, tuple[str, str]]:
+    rows = Incident.objects.filter(pk__in=ids).values_list("pk", "tracking_code")
+    return {pk: (code, reverse("incident", args=[code])) for pk, code in rows}
