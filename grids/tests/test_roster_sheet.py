@@ -1,10 +1,15 @@
 """The roster as a sheet: what each row would do, and that all of it is done or none."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from datetime import date, timedelta
 
 import pytest
 import xlsxwriter
+from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -24,6 +29,7 @@ from grids.services.people import PersonFields, Post, add_person, end_posting
 from grids.services.roster_sheet import columns
 
 DAY = timedelta(days=1)
+ROOT = django_settings.BASE_DIR
 KEYS = [column.key for column in columns(None)]
 
 
@@ -291,6 +297,20 @@ def test_an_id_number_given_later_is_added_to_the_known_person(county, admin):
     assert User.objects.get(display_name="王小明").id_number == id_number(3)
 
 
+def test_rows_of_somebody_new_with_and_without_the_id_number_are_one_person(county, admin):
+    rows = [
+        row("王一", grid=county.grids[0]),
+        row("王一", grid=county.grids[1], id_number=id_number(1)),
+        row("王一", grid=county.grids[2], id_number=id_number(2)),
+    ]
+    taken = save(upload(rows, admin), admin)
+    assert taken.result["people_added"] == 2
+    assert {u.id_number: u.postings.count() for u in User.objects.filter(display_name="王一")} == {
+        id_number(1): 2,
+        id_number(2): 1,
+    }
+
+
 def test_an_id_number_of_somebody_else_is_refused(county, admin):
     save(
         upload([row("王一", "19900000001", grid=county.grids[0], id_number=id_number(1))], admin),
@@ -519,3 +539,35 @@ def test_what_is_saved_is_what_the_preview_said(county, admin, acts):
         [r for r, line in zip(rows, lines, strict=True) if line.outcome == "added"], admin
     )
     assert set(outcomes(again)) <= {"unchanged", "refused"}
+
+
+KILLED_WHILE_SAVING = """
+import os, signal
+import django
+django.setup()
+from core.services import sheets
+from grids.services import roster_save
+roster_save.lift_marks = lambda *_rows, **_more: os.kill(os.getpid(), signal.SIGKILL)
+sheets.work_due()
+"""
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_while_saving_leaves_nothing_and_the_next_one_saves_all():
+    county = small_county()
+    admin = person(Role.TOWN_ADMIN, county.towns[0])
+    taken = upload(
+        [row(grid=county.grids[0]), row("王二", "19900000002", grid=county.grids[1])], admin
+    )
+    sheets.confirm(upload_id=taken.pk, kind=SHEET, actor=admin)
+    environment = os.environ | {"GESHI_TEST_DATABASE": connection.settings_dict["NAME"]}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SAVING], env=environment, check=False, cwd=ROOT
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not User.objects.filter(display_name__startswith="王").exists()
+    sheets.work_due()
+    taken.refresh_from_db()
+    assert taken.state == "saved"
+    assert User.objects.filter(display_name__startswith="王").count() == 2
