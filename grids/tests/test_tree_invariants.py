@@ -114,7 +114,7 @@ def check_tree(ever: set[str], ground: float) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(steps=STEPS)
 def test_the_tree_stays_sound_through_any_row_of_acts(steps):
     with transaction.atomic():
