@@ -15,9 +15,12 @@ from core.models import AuditEntry
 class Placed(Protocol):
     """Anything that knows where it is: an incident, or a ``grids.queries.Place``."""
 
-    town_id: int | None
-    village_id: int | None
-    grid_id: int | None
+    @property
+    def town_id(self) -> int | None: ...
+    @property
+    def village_id(self) -> int | None: ...
+    @property
+    def grid_id(self) -> int | None: ...
 
 
 # How to find where a subject is, by its type; for callers of ``record`` who do not say.

@@ -73,7 +73,7 @@ class SelectionForm(_Form):
 
     def steps(self) -> list[tuple[str, forms.BoundField, forms.BoundField]]:
         """Return (body in words, day, note) for the template."""
-        return [(body.label, self[f"{body}_on"], self[f"{body}_note"]) for body in self.bodies]
+        return [(str(body.label), self[f"{body}_on"], self[f"{body}_note"]) for body in self.bodies]
 
     def rest(self) -> list[forms.BoundField]:
         """Return the fields after the recommendations."""
@@ -154,7 +154,11 @@ class TrainingForm(_Form):
     """A training and who attended. ``workers`` are postings with their person."""
 
     town = forms.ModelChoiceField(Area.objects.none(), widget=forms.HiddenInput)
-    course = forms.CharField(label=_("Course"), max_length=100)
+    course = forms.CharField(
+        label=_("Course"),
+        max_length=100,
+        help_text=_("The same course on the same day is one training: add whoever was left out."),
+    )
     held_on = _day(_("Held on"), today=True)
     hours = forms.DecimalField(
         label=_("Hours"),

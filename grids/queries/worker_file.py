@@ -148,7 +148,7 @@ ENTRIES = {
 
 def entry_of(kind: str, entry_id: int, person: User) -> Any | None:
     """Return one entry of the person's file, withdrawn or not, else None (1 query)."""
-    model = ENTRIES.get(kind)
+    model: Any = ENTRIES.get(kind)
     return model.objects.filter(pk=entry_id, person=person).first() if model else None
 
 
@@ -209,7 +209,7 @@ def workers_of(town: Area) -> list[Posting]:
     depth = len(town.path) + step
     for posting in first.values():
         assert posting.area is not None
-        posting.village = names.get(posting.area.path[:depth], "")
+        posting.village = names.get(posting.area.path[:depth], "")  # type: ignore[attr-defined]
     return list(first.values())
 
 

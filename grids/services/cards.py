@@ -204,8 +204,8 @@ def _profile(person: User) -> CardProfile:
 
 
 def _erase_after(profile: CardProfile) -> None:
-    if profile.photo:
-        storage, name = profile.photo.storage, profile.photo.name
+    storage, name = profile.photo.storage, profile.photo.name
+    if name:
         transaction.on_commit(lambda: storage.delete(name))
 
 

@@ -32,7 +32,7 @@ from grids.models import (
     User,
 )
 from grids.models.worker_file import Body, Inspection, ReserveState
-from grids.queries import Scope
+from grids.queries import Scope, place_of_area
 from grids.queries.worker_file import (
     ENTRIES,
     FILE_KEEPERS,
@@ -137,7 +137,8 @@ def hold_training(
     """Record a training of a town and everybody who attended, in one act.
 
     ``people`` are ids of people who work in the town today; others are Invalid. The same course
-    on the same day is Conflict.
+    on the same day is the same training: whoever was left out is added to it; Conflict when
+    nobody was.
     """
     _inside_kept(actor, town)
     _not_ahead(held_on, field="held_on")
@@ -146,15 +147,19 @@ def hold_training(
         raise Invalid(_("Please choose who attended."), field="people")
     if town.level != Level.TOWN or not attended <= {p.user_id for p in workers_of(town)}:
         raise Invalid(_("Somebody chosen does not work in this town any more."), field="people")
-    course = course.strip()
     with transaction.atomic():
-        try:
-            with transaction.atomic():
-                training = Training.objects.create(
-                    town=town, course=course, held_on=held_on, hours=hours, place=place
-                )
-        except IntegrityError as error:
-            raise Conflict(_("This course of that day is on record already.")) from error
+        training, _new = Training.objects.get_or_create(
+            town=town,
+            course=course.strip(),
+            held_on=held_on,
+            defaults={"hours": hours, "place": place},
+        )
+        # Two who record it at once wait for one another here.
+        Training.objects.select_for_update().get(pk=training.pk)
+        there = training.attendances.filter(withdrawn_at__isnull=True)
+        attended -= set(there.values_list("person_id", flat=True))
+        if not attended:
+            raise Conflict(_("This course of that day is on record already, with all of them."))
         Attendance.objects.bulk_create(
             Attendance(training=training, person_id=pk, recorded_by=actor)
             for pk in sorted(attended)
@@ -165,18 +170,9 @@ def hold_training(
             subject_type="area",
             subject_id=town.pk,
             data={"training": training.pk, "people": sorted(attended)},
-            place=_Town(town.pk),
+            place=place_of_area(town),
         )
     return training
-
-
-@dataclass(frozen=True)
-class _Town:
-    """The place of what concerns a whole town, for the audit trail."""
-
-    town_id: int | None
-    village_id: int | None = None
-    grid_id: int | None = None
 
 
 def state_negative(

@@ -231,8 +231,12 @@ def test_a_training_of_many_is_one_form(county, town, worker):
     assert "消防安全" in again.content.decode()
     assert again.content.decode().count(" checked") == 2
     assert (Training.objects.count(), Attendance.objects.count()) == (1, 2)
-    entry = AuditEntry.objects.get(action="file.training_recorded")
-    assert entry.data["people"] == sorted([worker.pk, chief.pk])
+    late = person(Role.GRID_WORKER, county.grids[1])
+    assert client.post(url, sent | {"people": [worker.pk, late.pk]}).status_code == 302
+    assert (Training.objects.count(), Attendance.objects.count()) == (1, 3)
+    first, second = AuditEntry.objects.filter(action="file.training_recorded").order_by("pk")
+    assert first.data["people"] == sorted([worker.pk, chief.pk])
+    assert second.data["people"] == [late.pk]
 
 
 def test_nobody_from_another_town_is_put_into_a_training(county, town):

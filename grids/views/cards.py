@@ -61,7 +61,7 @@ def _chosen(request: HttpRequest, choices: list[Area]) -> Area | None:
             raise Http404
         return area
     small = [area for area in choices if area.level != Level.TOWN]
-    return (small or choices or [None])[0]
+    return next(iter(small or choices), None)
 
 
 def _grouped(choices: list[Area]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 What must not live here: rights (queries/worker_file.py) and entries (services/worker_file.py).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -267,12 +268,12 @@ def _add(kind: str, actor: User, person: User, form: Any) -> None:
     if kind == "selection":
         _select(actor, person, form)
         return
-    add = {
+    adding: dict[str, Callable[..., Any]] = {
         "negative": service.state_negative,
         "award": service.give_award,
         "reserve": service.recommend_for_reserve,
-    }[kind]
-    add(actor=actor, person=person, **form.cleaned_data)
+    }
+    adding[kind](actor=actor, person=person, **form.cleaned_data)
 
 
 def _go_on(actor: User, person: User, entry: Selection | ReserveRecommendation, form: Any) -> None:
