@@ -27,13 +27,23 @@ from _services import Services  # noqa: E402
 
 django.setup()
 
-from benchmarks import county, cpu, report, roster, rows  # noqa: E402
+from benchmarks import county, cpu, report, roster, rows, territory  # noqa: E402
 from benchmarks.load import summary  # noqa: E402
 
 CLIENTS = 8
 WARM = 3.0
 SLOW_MS = 50
-ROWS = ("intake", "queue", "open", "transition", "dashboard", "roster")
+ROWS = (
+    "intake",
+    "queue",
+    "open",
+    "transition",
+    "dashboard",
+    "roster",
+    "coverage",
+    "point",
+    "subtree",
+)
 BUILT = VAR / "built.json"
 LAST = VAR / "last.json"
 
@@ -233,6 +243,9 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "transition": rows.transition,
             "dashboard": rows.dashboard,
             "roster": roster.roster,
+            "coverage": territory.measure_coverage,
+            "point": territory.point,
+            "subtree": territory.subtree,
         }
         for name in ROWS:
             if name in wanted:
