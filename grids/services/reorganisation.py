@@ -342,6 +342,12 @@ def _carry_out(act: Reorganisation, *, actor: User | None) -> None:
             followed = moves.follow(areas, on=on, actor=actor) if areas else {}
     except IntegrityError as error:
         raise Conflict(_("The database refuses: %(why)s"), why=_first_line(error)) from error
+    except OperationalError as error:
+        if actor is None:
+            raise  # it stays due for the next tick
+        raise Conflict(
+            _("Somebody is working in these areas just now. Please try again.")
+        ) from error
     act.state, act.carried_out_at, act.obstacle = ActState.CARRIED_OUT, timezone.now(), ""
     act.outcome = {
         "changes": plan.told,
