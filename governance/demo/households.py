@@ -85,6 +85,7 @@ def build_households(county: Area, people: People, *, progress: Callable[[int], 
 
 
 def _of_unit(rng: Random, unit: Area, place: Place, today: date) -> list[Household]:
+    assert unit.boundary is not None
     shape = shapely.from_wkb(bytes(unit.boundary.wkb))
     first = int(unit.code[-2:]) * PER_UNIT - PER_UNIT + 1
     found = []
@@ -173,7 +174,7 @@ def _visits(
 def _told(
     rng: Random, household: Household, every: int, late: float, people: People, today: date
 ) -> list[Visit]:
-    told = []
+    told: list[Visit] = []
     due = today - timedelta(days=DAYS_TOLD) + timedelta(days=rng.randrange(every))
     while True:
         delay = rng.randint(4, 25) if rng.random() < late else rng.randint(-2, 1)

@@ -6,6 +6,7 @@ What must not live here: the ledger (households.py), and due dates (services/vis
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from django.contrib.gis.db.models.functions import Distance
 from django.contrib.gis.geos import Point
@@ -55,7 +56,7 @@ def todays_round(
     found = rows.annotate(away_sphere=Distance("location", here)).order_by(
         F("away_sphere").asc(nulls_last=True), "next_due_on", "id"
     )[:ROUND_SIZE]
-    households = list(found)
+    households: list[Household] = list(found)
     for household in households:
         away = household.away_sphere  # type: ignore[attr-defined]
         household.away = None if away is None else round(away.m)  # type: ignore[attr-defined]
@@ -106,7 +107,7 @@ def diary_page(household: Household, *, cursor: str | None, size: int = 20) -> P
     return keyset_page(rows, order=("-at", "-id"), cursor=cursor, size=size)
 
 
-def visible_photo(photo_id: object, *, scope: Scope) -> VisitPhoto | None:
+def visible_photo(photo_id: UUID, *, scope: Scope) -> VisitPhoto | None:
     """Return the photo if the reader belongs to its household's line, else None (1 query)."""
     photo = VisitPhoto.objects.select_related("visit__household").filter(pk=photo_id).first()
     return photo if photo and looks_after(scope, photo.visit.household) else None

@@ -216,8 +216,9 @@ def _judged(
         return refused(row, title)
     if values["moved_out_on"] and household:
         op = {"do": "end", "id": household.pk, "version": household.version}
-        op["on"] = values["moved_out_on"].isoformat()
-        change = (_("Moved out on"), "", op["on"])
+        day = values["moved_out_on"].isoformat()
+        op["on"] = day
+        change = (_("Moved out on"), "", day)
         return Line(row.number, ENDED, row.cells, title=title, changes=[change], op=op)
     fields = _fields(values, household)
     op = {
