@@ -31,6 +31,13 @@ def build_roster(county: Area, *, progress: Callable[[int], object]) -> None:
     if len(workers) < AWAY * 4:
         return
     rng.shuffle(workers)
+    # Half of what happens, happens in the town whose desk the demonstration opens.
+    town = Posting.objects.get(user__username="town").area
+    assert town is not None
+    near = [p for p in workers if p.area and p.area.path.startswith(town.path)]
+    far = [p for p in workers if not (p.area and p.area.path.startswith(town.path))]
+    pairs = list(zip(near, far, strict=False))
+    workers = [p for pair in pairs for p in pair] + far[len(pairs) :] + near[len(pairs) :]
     # Who served elsewhere before: two neighbours of the list change places.
     before = [
         Posting(
@@ -41,14 +48,17 @@ def build_roster(county: Area, *, progress: Callable[[int], object]) -> None:
             valid_from=worker.valid_from - 400 * DAY,
             valid_to=worker.valid_from,
         )
-        for worker, other in pairwise(workers[: LEFT + 1])
+        for worker, other in pairwise(workers[2 * AWAY : 2 * AWAY + LEFT + 1])
         if worker.area_id != other.area_id
     ]
     Posting.objects.bulk_create(before)
     for n in range(AWAY):
         first = today + (rng.randint(-60, 10)) * DAY
-        _leave(rng, workers[LEFT + n], workers[LEFT + AWAY + n], first, chain=workers[-n - 1])
-    for chief in rng.sample(chiefs, min(CHIEFLESS, len(chiefs) // 20)):
+        _leave(rng, workers[n], workers[AWAY + n], first, chain=workers[-n - 1])
+    here = [p for p in chiefs if p.area and p.area.path.startswith(town.path)]
+    for chief in [*rng.sample(here, 1), *rng.sample(chiefs, min(CHIEFLESS, len(chiefs) // 20))]:
+        if chief.valid_to is not None:
+            continue
         GridWithoutChief.objects.create(grid=chief.area, reason=rng.choice(_WHY))
         chief.valid_to = today - rng.randint(5, 40) * DAY
         chief.save(update_fields=["valid_to"])

@@ -40,8 +40,8 @@ def outcome_words() -> dict[str, str]:
         "added": _("To be added"),
         "changed": _("To be changed"),
         "ended": _("To be ended"),
-        "unchanged": _("Unchanged"),
-        "refused": _("Refused"),
+        "unchanged": _("Stays as it is"),
+        "refused": _("Rows refused"),
     }
 
 
