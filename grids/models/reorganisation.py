@@ -1,8 +1,8 @@
 """Acts that change the order of the territory on a day, and their steps.
 
 What lives here: the rows and what is always true of them. What must not: what a step does to the
-tree (services/plan.py), carrying an act out (services/reorganisation.py), and what became of
-an area (``Area.merged_into``).
+tree (services/reorganisation_plan.py), carrying an act out (services/reorganisation.py), and what
+became of an area (``Area.merged_into``).
 """
 
 from typing import Any
@@ -62,9 +62,11 @@ class Reorganisation(models.Model):
     """One act: a document of the authorities, the day it takes effect, and its steps.
 
     Who drafts it does not decide it. ``towns`` are the towns it touches; whoever has the county
-    or one of them may read it. ``outcome`` says, once it is carried out, what changed, in the
-    shape of ``services.plan.Plan.told``. ``obstacle`` is why it could not be carried out on its
-    day. ``settled_at`` is when rows written during the act were looked for a second time.
+    or one of them may read it. ``outcome`` says what changed once it is carried out: ``changes``
+    (rows as ``Plan.told`` gives them), ``follow`` (pairs of area ids for grids.moves), numbers of
+    ``codes`` and ``postings``, and ``followed`` ({"name:kind": n}). ``obstacle`` is why it could
+    not be carried out on its day. ``settled_at`` is when rows written during the act were looked
+    for a second time.
     """
 
     title = models.CharField(_("title"), max_length=100)

@@ -420,7 +420,8 @@ def continue_postings(merges: Mapping[int, int], on: date) -> int:
     for posting in postings:
         key = (posting.user_id, posting.role, posting.area_id or 0)
         spans.setdefault(key, []).append((posting.valid_from, posting.valid_to or date.max))
-    ended, begun, goes_on = 0, [], {}
+    ended, begun = 0, []
+    goes_on: dict[int, Posting] = {}
     for posting in postings:
         heir = merges.get(posting.area_id or 0)
         last = posting.valid_to or date.max
