@@ -21,6 +21,11 @@ BEAT_SCHEDULE = {
         "schedule": 20.0,
         "options": {"expires": 40},
     },
+    "tidy-sessions": {
+        "task": "grids.tasks.tidy_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 7200},
+    },
     "reorganise": {
         "task": "grids.tasks.reorganise",
         "schedule": 30.0,

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from grids.services import boundary_import, coverage, reorganisation, visit_rules
+from grids.services import boundary_import, coverage, reorganisation, sessions, visit_rules
 
 # A task ends after this many batches, so that one worker process is never held for long.
 BATCHES = 20
@@ -41,3 +41,9 @@ def apply_visit_rules() -> None:
     for _round in range(BATCHES):
         if not visit_rules.apply_rules():
             break
+
+
+@shared_task
+def tidy_sessions() -> None:
+    """Forget sessions that ran out."""
+    sessions.tidy()
