@@ -35,11 +35,17 @@ def alliances(request: HttpRequest) -> HttpResponse:
     reach = Reach.of(scope)
     rows = read.alliances_listed(scope)
     for one in rows:
-        one.villages_said = "、".join(member.village.name for member in one.members.all())
-        one.kept = not one.ended and all(reach.covers(m.village) for m in one.members.all())
+        members = list(one.members.all())
+        one.villages_said = "、".join(_named(member.village, one) for member in members)
+        one.kept = not one.ended and all(reach.covers(member.village) for member in members)
     keeps = scope.has(*TERRITORY_ROLES)
     context = {"tab": "alliances", "rows": rows, "keeps": keeps, "only_looks": not keeps}
     return render(request, "grids/alliances.html", context)
+
+
+def _named(village: Area, alliance: AllianceGrid) -> str:
+    leads = village.pk == alliance.lead_id
+    return _("%(name)s (in the lead)") % {"name": village.name} if leads else village.name
 
 
 @roles(*TERRITORY_ROLES)
