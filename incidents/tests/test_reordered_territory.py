@@ -181,7 +181,7 @@ def test_an_act_that_breaks_half_way_changes_nothing(world, monkeypatch):
     tomorrow = timezone.localdate() + timedelta(days=1)
     act = decided(world, merge(gone, kept), on=tomorrow)
     before = _everything()
-    for line in ("_change_tree", "_continue_postings"):
+    for line in ("_change_tree", "continue_postings"):
         with monkeypatch.context() as broken:
             broken.setattr(acts, line, _after(getattr(acts, line)))
             with pytest.raises(_PowerCut):
