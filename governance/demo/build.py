@@ -15,6 +15,7 @@ from core.models import CalendarYear
 from core.services.calendar import import_year
 from core.services.timers import set_timers
 from governance.demo import stories
+from governance.demo.coverage import build_coverage
 from governance.demo.disputes import build_disputes
 from governance.demo.households import build_households
 from governance.demo.network import build_network
@@ -55,6 +56,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
     with transaction.atomic():
         _calendar()
         county = build_territory(shape=shape or {}, progress=phase("Areas and boundaries", 12_360))
+        build_coverage(county, progress=phase("Coverage", 4363))
         phase("Catalogue, rules, knowledge base", 1)(_loaded(county))
         people = build_people(county, progress=phase("People and postings", 8000))
         build_households(county, people, progress=phase("Households and visits", 1300))
