@@ -18,7 +18,7 @@ from core.sheets.columns import headings
 from core.sheets.reading import read_table
 from grids.models import Area, Level, Posting, Role
 from grids.rostering import SHEET
-from grids.services.roster_sheet import columns
+from grids.services.roster_columns import columns
 
 if TYPE_CHECKING:
     from benchmarks.__main__ import Bench

@@ -192,7 +192,9 @@ class ChangePersonForm(PersonForm):
 class EndForm(_NoChief):
     """The last day in a post."""
 
-    last_day = forms.DateField(label=_("Last day in post"), widget=DayInput, initial=timezone.localdate)
+    last_day = forms.DateField(
+        label=_("Last day in post"), widget=DayInput, initial=timezone.localdate
+    )
     field_order = ["last_day", "no_chief_reason"]
 
 

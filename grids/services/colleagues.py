@@ -1,13 +1,14 @@
-"""Showing a colleague's phone: what the general reveal needs to know of the roster.
+"""Showing a colleague's phone and ID number: what the general reveal needs to know of the roster.
 
 What must not live here: the roster itself (people.py).
 """
 
 from django.utils.translation import gettext_lazy as _
 
-from core.masking import mask_phone
+from core.masking import mask_id, mask_phone
 from grids.models import Posting, Role, User
 from grids.queries import Place, Scope, place_of_area
+from grids.queries.roster import may_keep
 from grids.services.reveal import Field, Revealable
 
 # Who leads people, in their own place; workers meet each other without this page.
@@ -52,6 +53,15 @@ PHONE = Field(
     masked=lambda person: mask_phone(person.phone),
     may=leads,
 )
+# An ID number is for whoever keeps the roster, to compare it with the card.
+ID_NUMBER = Field(
+    label=_("ID number"),
+    clear=lambda person: person.id_number,
+    masked=lambda person: mask_id(person.id_number),
+    may=lambda user, scope, person: person.pk != user.pk and may_keep(scope, person),
+)
 REVEALABLE = Revealable(
-    find=_find, fields={"phone": PHONE}, place=lambda person: place_of_person(person.pk)
+    find=_find,
+    fields={"phone": PHONE, "id_number": ID_NUMBER},
+    place=lambda person: place_of_person(person.pk),
 )

@@ -186,6 +186,18 @@ def test_a_first_password_is_shown_once_and_must_be_changed(county, admin, town)
     assert AuditEntry.objects.filter(action="person.first_password", subject_id=user.pk).exists()
 
 
+def test_an_id_number_is_shown_to_its_keeper_on_a_reason_and_to_nobody_else(county, admin, town):
+    user = worker(county, admin)
+    shown = f"/reveal/user/{user.pk}/id_number/"
+    assert id_number(1) not in text(town.get(f"/roster/{user.pk}/"))
+    assert id_number(1) in text(town.post(shown, {"reason": "核对证件"}))
+    assert AuditEntry.objects.filter(action="reveal.id_number", subject_id=user.pk).exists()
+    chief = signed_in(person(Role.GRID_CHIEF, county.grids[0]))
+    assert chief.post(shown, {"reason": "看看"}).status_code == 403
+    other = signed_in(person(Role.TOWN_ADMIN, county.towns[1]))
+    assert other.post(shown, {"reason": "看看"}).status_code == 404
+
+
 def test_a_town_gives_no_password_to_its_fellow_admin(county, admin, town):
     fellow = person(Role.TOWN_ADMIN, county.towns[0])
     assert town.post(f"/roster/{fellow.pk}/password/").status_code == 403

@@ -26,7 +26,7 @@ from grids.models import GridWithoutChief, Posting, Role, User, WorkerKind
 from grids.rostering import SHEET
 from grids.services.leaves import cover_leave
 from grids.services.people import PersonFields, Post, add_person, end_posting
-from grids.services.roster_sheet import columns
+from grids.services.roster_columns import columns
 
 DAY = timedelta(days=1)
 ROOT = django_settings.BASE_DIR

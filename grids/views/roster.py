@@ -32,7 +32,7 @@ from grids.models import Area, Department, Leave, Level, Posting, Role, User, Wo
 from grids.queries import roster
 from grids.rostering import SHEET
 from grids.services import accounts, leaves, people, reveal
-from grids.services.roster_sheet import columns
+from grids.services.roster_columns import columns
 from grids.views.sheets import sheet_urls, workbook
 
 DAY = timedelta(days=1)
@@ -136,7 +136,9 @@ def _person_page(
         "phone": reveal.box(
             "user", found.pk, "phone", found, user=request.user, scope=request.scope
         ),
-        "id_number": mask_id(found.id_number),
+        "id_number": reveal.box(
+            "user", found.pk, "id_number", found, user=request.user, scope=request.scope
+        ),
         "posts": posts,
         "bars": _bars(posts, today),
         "sees": _sees(posts),

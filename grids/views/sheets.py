@@ -81,7 +81,7 @@ def sheet_urls(
                 problem = str(error)
             else:
                 return redirect(f"{name}_upload", taken.pk)
-        latest = SheetUpload.objects.filter(owner=request.user, kind=kind).defer("payload")
+        latest = SheetUpload.objects.filter(owner=request.user.pk, kind=kind).defer("payload")
         context = common | {
             "title": sheets.kind_of(kind).title,
             "problem": problem,
