@@ -22,7 +22,7 @@ _actions: dict[str, Any] = {
     "admin_changed": _("Changed in the administration site"),
 }
 _subjects: dict[str, tuple[Any, Namer | None]] = {
-    "calendar": (_("Working calendar"), None),
+    "calendar_year": (_("Working calendar"), None),
     "outbox": (_("Outgoing messages"), None),
 }
 

@@ -5,6 +5,7 @@ What must not live here: anything that changes a row.
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from core.audit_words import name_actions, name_subject
 from grids.models import Area, Household, User
@@ -107,7 +108,7 @@ def connect() -> None:
     """Give the words to the trail. Called from AppConfig.ready."""
     name_actions(ACTIONS)
     name_subject("user", _("Person"), _people)
-    name_subject("area", _("Area"), _areas)
+    name_subject("area", pgettext_lazy("subject", "Area"), _areas)
     name_subject("household", _("Household"), _households)
     name_subject("posting", _("Posting"))
     name_subject("visit", _("Visit"))
