@@ -85,8 +85,11 @@ def test_the_sign_of_a_grid_gives_the_place_with_its_name(client, world):
 
 
 @pytest.mark.parametrize("code", ["999", "1' or 1=1", "<script>", "٣"])
-def test_a_sign_nobody_knows_is_just_the_form(client, world, code):
-    assert client.get("/report/", {"grid": code}).status_code == 200
+def test_a_sign_nobody_knows_is_just_the_form_with_a_kind_word(client, world, code):
+    page = client.get("/report/", {"grid": code})
+    assert page.status_code == 200
+    assert "这块牌子上的地点已查不到" in page.content.decode()
+    assert "这块牌子" not in client.get("/report/").content.decode()
     assert send(client, grid=code[:17]).status_code == 302
 
 
