@@ -218,10 +218,11 @@ def merge(*, kept_id: int, other_ids: Sequence[int], actor: User | None, seen: i
                 _place_below(unit, kept)
             pairs = zip(units, given, strict=True)
             codes.give_codes({unit.pk: code for unit, code in pairs}, on=today, source=SOURCE)
-        closed = [other.pk for other in others]
+        closed: list[int] = [other.pk for other in others]
         Area.objects.filter(pk__in=closed).update(closed_on=today, merged_into=kept)
         codes.end_codes(closed, on=today)
-        postings = continue_postings(dict.fromkeys(closed, kept.pk), today)
+        heirs: dict[int, int] = dict.fromkeys(closed, kept.pk)
+        postings = continue_postings(heirs, today)
         followed = moves.follow(moved, on=today, actor=actor)
         merged = [other.code for other in others]
         _record(actor, "grids_merged", kept, merged=merged, postings=postings, **followed)

@@ -28,6 +28,8 @@ from grids.services.territory import (
 # A unit's code has two digits after its grid's.
 UNITS_MOST = 99
 HOUSEHOLDS_OF_A_UNIT = 10
+# Cutting more would keep the lock of the tree, and the person, waiting.
+UNITS_AT_ONCE = 600
 SOURCE = "units in bulk"
 # Where nobody has counted households yet.
 UNITS_UNCOUNTED = 10
@@ -109,7 +111,7 @@ def stamp(grids: Sequence[GridToCut]) -> str:
 def cut_up(grids: Sequence[GridToCut], counts: Mapping[int, int]) -> dict[int, list[Piece]]:
     """Return the parts each grid would be cut into, {grid id: [part, …]} (1 query).
 
-    Raises Invalid for a number that is not 1 to 99, or a grid that is left alone.
+    Raises Invalid for a number that is not 1 to 99, a grid that is left alone, too many at once.
     """
     free = {one.grid.pk for one in grids if not one.left_alone}
     wanted = {pk: n for pk, n in counts.items() if n}
@@ -119,6 +121,11 @@ def cut_up(grids: Sequence[GridToCut], counts: Mapping[int, int]) -> dict[int, l
         raise Invalid(_("A grid that has units, or no boundary, cannot be cut."))
     if any(not 0 < n <= UNITS_MOST for n in wanted.values()):
         raise Invalid(_("A grid has 1 to %(most)s units."), most=UNITS_MOST)
+    if sum(wanted.values()) > UNITS_AT_ONCE:
+        raise Invalid(
+            _("At most %(most)s units are made at once; leave some grids at 0 and make them next."),
+            most=UNITS_AT_ONCE,
+        )
     return parts_of(wanted)
 
 

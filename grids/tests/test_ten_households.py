@@ -5,6 +5,8 @@ import math
 import pytest
 from django.contrib.gis.geos import GEOSGeometry, MultiPolygon, Polygon
 from django.contrib.gis.geos.collections import GeometryCollection
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,6 +137,40 @@ def test_numbers_that_cannot_be_are_refused_and_nothing_is_made(village, admin, 
     with pytest.raises(Invalid):
         ten_households.make_units(village_id=village.pk, counts=asked, actor=admin)
     assert units(village) == []
+
+
+def test_so_many_at_once_are_refused(village, admin):
+    counts = {one.grid.pk: 50 for one in ten_households.grids_to_cut(village)}
+    with pytest.raises(Invalid):
+        ten_households.make_units(village_id=village.pk, counts=counts, actor=admin)
+
+
+def test_the_page_previews_and_makes_the_units(village, admin):
+    client = Client()
+    client.force_login(admin, backend="grids.backends.PostingBackend")
+    url = reverse("territory_units", args=[village.pk])
+    shown = client.get(url, {"total": "127"})
+    assert "13 个网格 → 127 个十户单元" in shown.content.decode()
+    drawn = client.get(shown.context["preview"]).json()["features"]
+    assert sum(feature["properties"]["role"] == "part" for feature in drawn) == 127
+    typed = {row["field"]: row["n"] for row in shown.context["rows"]}
+    wrong = client.post(url, typed | {"seen": "older"})
+    assert wrong.status_code == 409
+    assert units(village) == []
+    assert client.post(url, typed | {"seen": shown.context["seen"]}).status_code == 302
+    assert len(units(village)) == 127
+
+
+@pytest.mark.parametrize("typed", ["0", "x", "-3", "100", "９", "1e9", ""])
+def test_what_is_no_number_of_units_is_told_and_nothing_typed_is_lost(village, admin, typed):
+    client = Client()
+    client.force_login(admin, backend="grids.backends.PostingBackend")
+    url = reverse("territory_units", args=[village.pk])
+    fields = {row["field"]: typed for row in client.get(url).context["rows"]}
+    answer = client.post(url, fields)
+    assert answer.status_code == 422
+    assert answer.context["error"]
+    assert [row["n"] for row in answer.context["rows"]] == [typed] * 13
 
 
 def test_who_previewed_an_older_state_is_told_so(village, admin):

@@ -202,7 +202,7 @@ def territory_move(request: HttpRequest, pk: int) -> Answer:
     form = forms.MoveForm(
         request.POST or None, initial={"seen": area.version}, villages=list(others)
     )
-    page = {
+    page: dict[str, Any] = {
         "title": _("Move"),
         "submit": _("Move"),
         "map": reverse("territory_map", args=[area.pk]),

@@ -48,10 +48,8 @@ def territory(request: HttpRequest) -> HttpResponse:
     """Show the tree open at one area (``?area=``, else the reader's own), map and facts."""
     scope = request.scope  # type: ignore[attr-defined]
     roots = tree.roots_of(scope)
-    if request.GET.get("area"):
-        area = seen_area(request, request.GET["area"])
-    else:
-        area = seen_area(request, roots[0].pk) if roots else None
+    asked = request.GET.get("area") or (roots[0].pk if roots else None)
+    area = seen_area(request, asked) if asked else None
     text = request.GET.get("q", "")
     context = {
         "tab": "tree",

@@ -96,7 +96,10 @@ def _page(
     ]
     parts: dict[int, list[Any]] = {}
     if given and not error:
-        parts = service.cut_up(grids, {pk: int(n) for pk, n in given.items()})
+        try:
+            parts = service.cut_up(grids, {pk: int(n) for pk, n in given.items()})
+        except Invalid as refusal:
+            error, status = str(refusal), 422
     for row in rows:
         sizes = [part.square_metres for part in parts.get(row["one"].grid.pk, [])]
         row["size"] = ground(sum(sizes) / len(sizes)) if sizes else ""
@@ -124,7 +127,7 @@ def territory_units_map(request: HttpRequest, pk: int) -> HttpResponse:
     grids = service.grids_to_cut(village)
     features = [one for one in tree_map.features_of(village) if one["role"] in {"self", "child"}]
     given, wrong = _counts(request.GET, grids)
-    if given and not wrong:
+    if any(str(n) != "0" for n in given.values()) and not wrong:
         names = {one.grid.pk: one.grid.name for one in grids}
         cut = service.cut_up(grids, {pk: int(n) for pk, n in given.items()})
         features += [

@@ -100,6 +100,6 @@ def test_a_dry_run_counts_the_same_and_changes_nothing(world: World):
 
 @pytest.mark.parametrize("owned", [False, True])
 def test_open_cases_stand_against_closing_their_grid(world: World, owned):
-    assert closing.obstacles(world.grid) == []
+    before = closing.obstacles(world.grid)
     world.dispatched(world.grid) if owned else world.report()
-    assert closing.obstacles(world.grid) == ["1 件未办结事件"]
+    assert set(closing.obstacles(world.grid)) - set(before) == {"1 件未办结事件"}
