@@ -40,17 +40,19 @@ async function show(holder) {
   const { map } = createMap(holder.querySelector(".g-map"), { plain: true });
   legend(map, holder.dataset);
   const shapes = new Map();
-  document.addEventListener("click", (event) => {
-    const shape = shapes.get(event.target.closest("[data-fault]")?.dataset.fault);
+  const asked = fetch(holder.dataset.faultsUrl, { headers: { Accept: "application/json" } })
+    .then((answer) => (answer.ok ? answer.json() : { type: "FeatureCollection", features: [] }));
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-fault]");
+    if (!button) return;
+    await asked; // whoever presses early is led there all the same
+    const shape = shapes.get(button.dataset.fault);
     if (!shape) return;
     map.fitBounds(shape.getBounds().pad(1), { maxZoom: 19 });
     shape.openPopup();
     holder.scrollIntoView({ block: "nearest" });
   });
-  const answer = await fetch(holder.dataset.faultsUrl, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
-  const faults = await answer.json();
-  L.geoJSON(faults, {
+  L.geoJSON(await asked, {
     style: ({ properties }) => (properties.sliver ? SLIVER : REAL),
     onEachFeature: ({ id, properties }, shape) => {
       shapes.set(String(id), shape);
