@@ -56,7 +56,7 @@ def build_roster(county: Area, *, progress: Callable[[int], object]) -> None:
         first = today + (rng.randint(-60, 10)) * DAY
         _leave(rng, workers[n], workers[AWAY + n], first, chain=workers[-n - 1])
     here = [p for p in chiefs if p.area and p.area.path.startswith(town.path)]
-    for chief in [*rng.sample(here, 1), *rng.sample(chiefs, min(CHIEFLESS, len(chiefs) // 20))]:
+    for chief in [*here[:1], *rng.sample(chiefs, min(CHIEFLESS, len(chiefs) // 20))]:
         if chief.valid_to is not None or chief.area is None:
             continue
         GridWithoutChief.objects.create(grid=chief.area, reason=rng.choice(_WHY))
