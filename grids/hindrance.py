@@ -3,7 +3,8 @@
 What lives here: the order of the two, and the marks in the session. What must not: doing either.
 """
 
-from django.http import HttpRequest
+from typing import Any
+
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -50,7 +51,7 @@ class EnrolmentNeeded(Hindrance):
         super().__init__(_("Your post needs a second factor. First set one up."))
 
 
-def before_work(request: HttpRequest) -> Hindrance | None:
+def before_work(request: Any) -> Hindrance | None:
     """Return what stands before the work; without a hindrance no query but that of the scope."""
     user = request.user
     if user.must_change_password:

@@ -23,7 +23,11 @@ _LINE = {
     Role.VILLAGE_OFFICE: "village_id",
     Role.TOWN_ADMIN: "town_id",
 }
-_COLUMN = {Level.GRID: "grid_id", Level.VILLAGE: "village_id", Level.TOWN: "town_id"}
+_COLUMN: dict[str, str] = {
+    Level.GRID: "grid_id",
+    Level.VILLAGE: "village_id",
+    Level.TOWN: "town_id",
+}
 LINE_ROLES = frozenset({*_LINE, Role.COMMAND})
 # Entries are numbered nearly in the order of their moments; a transaction may take this long.
 _SLACK = timedelta(hours=1)

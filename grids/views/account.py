@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from core.crypto import decrypt, encrypt
-from core.errors import Invalid, NotAllowed
+from core.errors import Conflict, Invalid
 from core.htmx import render
 from core.paging import keyset_page
 from core.ratelimit import client_ip
@@ -197,7 +197,7 @@ def factor_remove(request: HttpRequest, pk: int) -> HttpResponse:
 def recovery_codes(request: HttpRequest) -> HttpResponse:
     """Make new recovery codes and show them this once."""
     if not second_factor.has_one(request.user):
-        raise NotAllowed
+        raise Conflict(_("Set up a second factor first."))
     codes = second_factor.new_recovery_codes(user=request.user, ip=client_ip(request))
     return _page(request, codes=codes)
 

@@ -119,7 +119,7 @@ def show_second_factor(request: HttpRequest) -> HttpResponse:
     if found is None:
         return redirect("login")
     user, after = found
-    error = ""
+    error: Any = ""
     if request.method == "POST":
         ratelimit.check("second_factor", str(user.pk))
         ip = ratelimit.client_ip(request)

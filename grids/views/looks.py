@@ -92,7 +92,7 @@ def trail(request: HttpRequest) -> HttpResponse:
 @roles(Role.AUDIT_ADMIN, Role.TOWN_ADMIN)
 @never_cache
 @require_safe
-def trail_file(request: HttpRequest) -> HttpResponse:
+def trail_file(request: HttpRequest) -> StreamingHttpResponse:
     """The same as CSV, newest first, at most 100,000 entries; taking it is on record too."""
     found = _trail(request).order_by(*read.ORDER)[:EXPORTED_AT_MOST]
     audit.record(
