@@ -39,6 +39,8 @@ function legend(map, words) {
 async function show(holder) {
   const { map } = createMap(holder.querySelector(".g-map"), { plain: true });
   legend(map, holder.dataset);
+  // Above the areas, which are drawn anew after every move.
+  map.createPane("faults").style.zIndex = 440;
   const shapes = new Map();
   const asked = fetch(holder.dataset.faultsUrl, { headers: { Accept: "application/json" } })
     .then((answer) => (answer.ok ? answer.json() : { type: "FeatureCollection", features: [] }));
@@ -53,13 +55,14 @@ async function show(holder) {
     holder.scrollIntoView({ block: "nearest" });
   });
   L.geoJSON(await asked, {
+    pane: "faults",
     style: ({ properties }) => (properties.sliver ? SLIVER : REAL),
     onEachFeature: ({ id, properties }, shape) => {
       shapes.set(String(id), shape);
       shape.bindPopup(popup(properties, holder.dataset));
       // A hole of a few metres is no pixel wide at first: a point marks it at every zoom.
       const style = properties.sliver ? SLIVER : REAL;
-      L.circleMarker(shape.getBounds().getCenter(), { ...style, radius: 5 }).on("click", () => shape.openPopup()).addTo(map);
+      L.circleMarker(shape.getBounds().getCenter(), { ...style, radius: 5, pane: "faults" }).on("click", () => shape.openPopup()).addTo(map);
     },
   }).addTo(map);
 }
