@@ -48,7 +48,7 @@ def test_a_village_is_printed_a_code_scanned_and_a_matter_reported_from_the_door
     phone = page_zh(390)
     phone.goto(link)
     phone.get_by_text(world.grid.name).first.wait_for()
-    page_zh.allow("400 (Bad Request)")
+    page_zh.allow("status of 400")
     # An error on the way does not lose the place.
     phone.locator("form[data-report] .btn-big").click()
     phone.locator(".g-error").first.wait_for()
