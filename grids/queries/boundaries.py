@@ -97,7 +97,7 @@ def shapes_in(
     ``DRAWN_AT_MOST``.
     """
     west, south, east, north = box
-    values = {"source": one.pk, "pixel": pixel}
+    values: dict[str, Any] = {"source": one.pk, "pixel": pixel}
     values |= {"west": west, "south": south, "east": east, "north": north}
     with connection.cursor() as cursor:
         cursor.execute(_SHAPES.format(limit=DRAWN_AT_MOST), values)

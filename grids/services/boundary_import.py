@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import hypot
 from statistics import median
-from typing import IO, Any
+from typing import IO, Any, cast
 from uuid import uuid4
 
-from django.contrib.gis.geos import GEOSGeometry
+from django.contrib.gis.geos import GEOSGeometry, MultiPolygon
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.db import connection, transaction
@@ -319,9 +319,13 @@ def _row(one: BoundaryImport, feature: Feature, match: _Match) -> BoundaryRow:
         reason=match.reason,
         lon=lon,
         lat=lat,
-        shape=None if feature.wkb is None else GEOSGeometry(memoryview(feature.wkb), srid=4326),
+        shape=None if feature.wkb is None else _shape(feature.wkb),
         chosen=match.area_id is not None,
     )
+
+
+def _shape(wkb: bytes) -> MultiPolygon:
+    return cast(MultiPolygon, GEOSGeometry(memoryview(wkb), srid=4326))
 
 
 # Unchanged is what is drawn by the same points, wherever the ring begins and turns.
@@ -401,7 +405,10 @@ def _save(one: BoundaryImport) -> None:
             names="、".join(changed),
         )
     rows = one.rows.filter(chosen=True).annotate(area_code=F("area__code")).order_by("number")
-    boundaries = [NewBoundary(row.area_code, bytes(row.shape.wkb)) for row in rows.iterator()]
+    boundaries = [
+        NewBoundary(row.area_code, bytes(cast(MultiPolygon, row.shape).wkb))
+        for row in rows.iterator()
+    ]
     counts = set_boundaries(boundaries, source=one.filename, actor=one.uploaded_by)
     one.rows.all().delete()
     one.state, one.changed, one.finished_at = ImportState.SAVED, counts.changed, timezone.now()

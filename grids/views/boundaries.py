@@ -34,7 +34,7 @@ from grids.services.boundary_export import as_geojson_lines, as_kml_lines, as_sh
 
 FORMATS = {"geojson": "GeoJSON", "shapefile": "Shapefile", "kml": "KML"}
 EXPORTED = (Level.GRID, Level.VILLAGE, Level.TOWN, Level.UNIT)
-STATES = {
+STATES: dict[str, tuple[str, Any]] = {
     ImportState.UPLOADED: ("calm", gettext_lazy("Being read")),
     ImportState.READ: ("warn", gettext_lazy("To be confirmed")),
     ImportState.CONFIRMED: ("calm", gettext_lazy("Being saved")),
