@@ -1,7 +1,9 @@
-"""Small questions about addresses."""
+"""What any view may need of the web: addresses, pages of rows, private pictures."""
+
+from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import FileResponse, Http404, HttpRequest
 
 from core.paging import Page
 
@@ -29,3 +31,16 @@ def page_urls(request: HttpRequest, page: Page) -> dict[str, str]:
         asked["cursor"] = cursor or ""
         urls[name] = f"?{asked.urlencode()}" if cursor else ""
     return urls
+
+
+def private_picture(stored: Any, name: str) -> FileResponse:
+    """Return a stored JPEG for the eyes of whoever asked alone; raises Http404 if it is gone."""
+    try:
+        content = stored.open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    response = FileResponse(content, content_type="image/jpeg")
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

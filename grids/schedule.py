@@ -14,7 +14,7 @@ BEAT_SCHEDULE = {
     "forget-boundary-files": {
         "task": "grids.tasks.forget_boundary_files",
         "schedule": 3600.0,
-        "options": {"expires": 600},
+        "options": {"expires": 7200},
     },
     "apply-visit-rules": {
         "task": "grids.tasks.apply_visit_rules",

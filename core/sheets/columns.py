@@ -42,6 +42,15 @@ class Kind:
     choices: tuple[tuple[str, Any], ...] = ()
 
 
+# What a masked value of a list sent out is read as: it stays what it is.
+MASKED = "*"
+
+
+def or_masked(kind: Kind) -> Kind:
+    """Return ``kind`` that also takes a value as it was masked in a list sent out, as MASKED."""
+    return Kind(lambda value: MASKED if "**" in value else kind.parse(value), plain=kind.plain)
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its ``key`` in code, its ``heading`` for people, its kind of value.

@@ -77,7 +77,8 @@ def keep_two_drivers() -> None:
 def features(source: DataSource) -> Iterator[dict[str, Any]]:
     """Yield the features of all layers as GeoJSON, in longitude and latitude."""
     count = points = 0
-    for layer in source:
+    for number in range(source.layer_count):
+        layer = source[number]
         turn = turning(layer.srs)
         for feature in layer:
             shape = geometry(feature, turn)

@@ -17,7 +17,18 @@ from django.utils.translation import gettext_lazy as _lazy
 from core.crypto import encrypt
 from core.masking import mask_name, mask_phone
 from core.services import audit
-from core.sheets.columns import DATE, PHONE, Column, Kind, Refused, choice, text, whole_number
+from core.sheets.columns import (
+    DATE,
+    MASKED,
+    PHONE,
+    Column,
+    Kind,
+    Refused,
+    choice,
+    or_masked,
+    text,
+    whole_number,
+)
 from core.sheets.plan import ADDED, CHANGED, ENDED, UNCHANGED, Line, Progress, Row, refused
 from grids.models import Area, AreaCode, CareTag, Household, HouseholdCare, Level, User
 from grids.models.household import KEEPERS_OF_LEDGER, PEOPLE_MOST, HouseholdQuerySet
@@ -36,7 +47,6 @@ from grids.services.visit_rules import recount
 SHEET = "households"
 BATCH = 1000
 # What stands in a cell instead of a name or number that was masked when the list went out.
-MASKED = "*"
 # A statement for each row is a thousand times cheaper to build than a CASE over all of them.
 _SAVE = """
     UPDATE grids_household
@@ -48,11 +58,6 @@ _SAVE = """
            moved_out_on = %(moved_out_on)s, next_due_on = %(next_due_on)s, version = version + 1
      WHERE id = %(id)s
 """
-
-
-def _or_masked(kind: Kind) -> Kind:
-    """Take a value as it was masked in a list sent out: it stays what it is."""
-    return Kind(lambda value: MASKED if "**" in value else kind.parse(value), plain=kind.plain)
 
 
 def _parse_number(value: str) -> int:
@@ -97,8 +102,8 @@ def columns(actor: User | None) -> list[Column]:
             width=30,
         ),
         Column("address", _lazy("Door or address"), text(100), required=True, width=24),
-        Column("contact", _lazy("Contact person"), _or_masked(text(40)), width=12),
-        Column("phone", _lazy("Phone"), _or_masked(PHONE), example="19900001234", width=16),
+        Column("contact", _lazy("Contact person"), or_masked(text(40)), width=12),
+        Column("phone", _lazy("Phone"), or_masked(PHONE), example="19900001234", width=16),
         Column(
             "people",
             _lazy("Number of people"),

@@ -221,7 +221,7 @@ def merge(*, kept_id: int, other_ids: Sequence[int], actor: User | None, seen: i
         closed: list[int] = [other.pk for other in others]
         Area.objects.filter(pk__in=closed).update(closed_on=today, merged_into=kept)
         codes.end_codes(closed, on=today)
-        heirs: dict[int, int] = dict.fromkeys(closed, kept.pk)
+        heirs: dict[int, int] = {other.pk: kept.pk for other in others}
         postings = continue_postings(heirs, today)
         followed = moves.follow(moved, on=today, actor=actor)
         merged = [other.code for other in others]

@@ -6,19 +6,21 @@ What must not live here: what a row of them would do (roster_sheet.py).
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from core.sheets.columns import DATE, ID_NUMBER, PHONE, Column, Kind, Refused, choice, text
+from core.sheets.columns import (
+    DATE,
+    ID_NUMBER,
+    PHONE,
+    Column,
+    Kind,
+    Refused,
+    choice,
+    or_masked,
+    text,
+)
 from grids.models import Role, User, WorkerKind
 from grids.queries import Scope
 from grids.queries.roster import kept_roles
 from grids.services.people import NAME_LIMIT, REASON_LIMIT
-
-# What stands in a cell instead of a number that was masked when the list went out.
-MASKED = "*"
-
-
-def _or_masked(kind: Kind) -> Kind:
-    """Take a value as it was masked in a list sent out: it stays what it is."""
-    return Kind(lambda value: MASKED if "**" in value else kind.parse(value))
 
 
 def _parse_code(value: str) -> str:
@@ -42,7 +44,7 @@ def columns(actor: User | None) -> list[Column]:
         Column(
             "phone",
             _lazy("Phone"),
-            _or_masked(PHONE),
+            or_masked(PHONE),
             note=_lazy("11 digits. Needed for somebody new; empty leaves it as it is."),
             example="19900001234",
             width=16,
@@ -50,7 +52,7 @@ def columns(actor: User | None) -> list[Column]:
         Column(
             "id_number",
             _lazy("ID number"),
-            _or_masked(ID_NUMBER),
+            or_masked(ID_NUMBER),
             note=_lazy("18 characters. It tells two people of one name apart."),
             width=22,
         ),

@@ -3,7 +3,7 @@
 What must not live here: deciding it (roster_sheet.py) and the transaction (core.services.sheets).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -12,8 +12,9 @@ from django.db import connection
 from core.crypto import blind_index, encrypt
 from core.services import audit
 from core.sheets.plan import Line
-from grids.models import Area, GridWithoutChief, Leave, Level, Posting, User
-from grids.queries import Place
+from grids.models import GridWithoutChief, Leave, Posting, User
+from grids.queries import Place, places_of_areas
+from grids.services import sessions
 from grids.services.people import (
     PersonFields,
     cut_leave,
@@ -134,7 +135,9 @@ def _end(lines: Sequence[Line], *, actor: User) -> list[Posting]:
             "  FROM unnest(%s::bigint[], %s::date[]) AS row (id, day) WHERE p.id = row.id",
             [list(until), list(until.values())],
         )
-    return list(Posting.objects.filter(pk__in=until))
+    ended = list(Posting.objects.filter(pk__in=until))
+    sessions.end_without_post(users={posting.user_id for posting in ended}, actor=actor)
+    return ended
 
 
 def _change_kinds(lines: Sequence[Line]) -> None:
@@ -172,7 +175,7 @@ def _record(
     actor: User,
     source: str,
 ) -> None:
-    places = _places([posting.area_id for posting in (*opened, *ended)])
+    places = places_of_areas({p.area_id for p in (*opened, *ended) if p.area_id})
     entries: list[tuple[str, str, int, dict[str, Any], Place | None]] = []
     where = {posting.user_id: places.get(posting.area_id or 0) for posting in opened}
     entries += [("person.add", "user", pk, {"sheet": source}, where.get(pk)) for pk in ids.values()]
@@ -203,28 +206,3 @@ def _record(
             for posting in postings
         ]
     audit.record_many(entries, actor=actor)
-
-
-def _places(area_ids: Iterable[int | None]) -> dict[int, Place]:
-    """Return {area id: its place by level} (2 queries)."""
-    areas = dict(
-        Area.objects.filter(pk__in={pk for pk in area_ids if pk}).values_list("pk", "path")
-    )
-    step = Area.steplen
-    paths = {path[:end] for path in areas.values() for end in range(step, len(path) + 1, step)}
-    rows = Area.objects.filter(path__in=paths).values_list("path", "pk", "level")
-    levels = {path: (pk, level) for path, pk, level in rows}
-    found = {}
-    for pk, path in areas.items():
-        ends = range(step, len(path) + 1, step)
-        ids = {level: at for at, level in (levels[path[:end]] for end in ends)}
-        found[pk] = Place(
-            area_id=pk,
-            county_id=ids.get(Level.COUNTY, 0),
-            found_by="given",
-            town_id=ids.get(Level.TOWN),
-            village_id=ids.get(Level.VILLAGE),
-            grid_id=ids.get(Level.GRID),
-            unit_id=ids.get(Level.UNIT),
-        )
-    return found

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from core.crypto import blind_index
 from core.masking import mask_id, mask_phone
+from core.sheets.columns import MASKED
 from core.sheets.plan import ADDED, CHANGED, ENDED, UNCHANGED, Line, Progress, Row, refused
 from grids.models import (
     Area,
@@ -31,7 +32,6 @@ from grids.models import (
 from grids.models.posting import ROLE_LEVELS
 from grids.queries import Scope
 from grids.queries.roster import KEEPS, areas_of
-from grids.services.roster_columns import MASKED
 
 DAY = timedelta(days=1)
 

@@ -211,7 +211,7 @@ def session_end(request: HttpRequest) -> HttpResponse:
     if name:
         ended = sessions.end_named(name=name, user=request.user)
     else:
-        ended = sessions.end(users=[request.user.pk], keep=here)
+        ended = sessions.end(users=[request.user.pk], keep=here)  # type: ignore[list-item]
     messages.success(request, _("Signed out in %(n)s places.") % {"n": ended})
     return redirect("account")
 

@@ -20,7 +20,7 @@ from core.fonts import printable
 from core.form_errors import put_errors
 from core.masking import mask_phone
 from core.ratelimit import client_ip
-from core.web import own_address, public_address
+from core.web import own_address, private_picture, public_address
 from grids.access import authenticated, roles
 from grids.forms.worker_file import CardForm
 from grids.models import Area, CardProfile, Level, User
@@ -182,12 +182,4 @@ def card_photo(request: HttpRequest, key: UUID) -> FileResponse:
     profile = cards.visible_card_photo(key, user=request.user, scope=request.scope)
     if profile is None:
         raise Http404
-    try:
-        content = profile.photo.open("rb")
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response = FileResponse(content, content_type="image/jpeg")
-    response.headers["Content-Disposition"] = 'inline; filename="photo.jpg"'
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return private_picture(profile.photo, "photo.jpg")

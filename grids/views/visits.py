@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core import ratelimit
 from core.errors import Conflict, Invalid
 from core.form_errors import put_errors
+from core.web import private_picture
 from grids.access import roles
 from grids.forms.visits import PHOTO_FILES, NeedForm, PositionForm, VisitForm
 from grids.models import NEVER, Area, Household, Visit
@@ -223,14 +224,7 @@ def visit_photo(request: HttpRequest, photo_id: uuid.UUID) -> FileResponse:
     photo = visits.visible_photo(photo_id, scope=request.scope)
     if photo is None:
         raise Http404
-    try:
-        content = photo.file.open("rb")
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response = FileResponse(content, content_type="image/jpeg")
-    response.headers["Content-Disposition"] = 'inline; filename="visit.jpg"'
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    return response
+    return private_picture(photo.file, "visit.jpg")
 
 
 def _areas(request: HttpRequest) -> list[Area]:

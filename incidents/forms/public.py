@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from core.places import SYSTEMS
-from grids.models import Area, AreaCode
+from grids.models import Area
+from grids.queries.codes import area_of_code
 from incidents.forms.fields import PhotosField
 from incidents.models import Category, Score
 from incidents.services.intake import TEXT_LIMIT
@@ -89,7 +90,7 @@ class ReportForm(PublicForm):
 
     def clean_grid(self) -> Area | None:
         """Return the area of the code on the sign; a code nobody knows is simply not used."""
-        return area_of_code(self.cleaned_data["grid"])
+        return area_on_sign(self.cleaned_data["grid"])
 
     def clean_website(self) -> str:
         """Catch robots; a person whose browser filled the trap only has to press again."""
@@ -119,16 +120,12 @@ def plain_phone(typed: str) -> str:
     return digits
 
 
-def area_of_code(code: str) -> Area | None:
-    """Return the open area that has or had this code, else None (≤ 2 queries)."""
+def area_on_sign(code: str) -> Area | None:
+    """Return the open area a sign with this code stands for today, else None (≤ 2 queries)."""
     if not (code.isascii() and code.isdigit()):
         return None
-    area = Area.objects.open().filter(code=code).first()
-    if area is None:
-        known = AreaCode.objects.filter(code=code, area__closed_on__isnull=True)
-        row = known.select_related("area").order_by("-valid").first()
-        area = row.area if row else None
-    return area
+    area = area_of_code(code)
+    return area if area and area.closed_on is None else None
 
 
 def plain_code(typed: str) -> str:

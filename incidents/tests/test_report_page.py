@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from grids.services.reshaping import merge
 from incidents.models import Attachment, FoundBy, Incident, State
 from incidents.tests.test_files import picture
 
@@ -82,6 +83,14 @@ def test_the_sign_of_a_grid_gives_the_place_with_its_name(client, world):
     send(client, grid=world.grid.code)
     incident = Incident.objects.get()
     assert (incident.grid, incident.found_by) == (world.grid, FoundBy.GIVEN)
+
+
+def test_the_sign_of_a_grid_that_was_merged_leads_to_the_one_that_took_it_in(client, world):
+    gone, kept = world.places.grids[:2]
+    merge(kept_id=kept.pk, other_ids=[gone.pk], actor=None, seen=None)
+    assert kept.name in client.get(f"/report/?grid={gone.code}").content.decode()
+    send(client, grid=gone.code)
+    assert Incident.objects.get().grid == kept
 
 
 @pytest.mark.parametrize("code", ["999", "1' or 1=1", "<script>", "٣"])

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from core.errors import GeshiError, TooMany
 from core.images import MEGABYTE
+from core.web import private_picture
 from grids.access import public
 from incidents.queries.photos import visible_photo
 from incidents.views.keepsake import Keepsake
@@ -77,12 +78,4 @@ def file(request: HttpRequest, photo_id: UUID) -> FileResponse:
     )
     if photo is None:
         raise Http404
-    try:
-        content = photo.file.open("rb")
-    except FileNotFoundError as error:
-        raise Http404 from error
-    response = FileResponse(content, content_type="image/jpeg")
-    response.headers["Content-Disposition"] = 'inline; filename="photo.jpg"'
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return private_picture(photo.file, "photo.jpg")

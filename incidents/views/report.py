@@ -22,7 +22,7 @@ from grids.models import Area
 from incidents import emergencies
 from incidents.forms.errors import put_errors
 from incidents.forms.fields import MAX_PHOTOS
-from incidents.forms.public import ReportForm, area_of_code
+from incidents.forms.public import ReportForm, area_on_sign
 from incidents.models import Source
 from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
 from incidents.services.intake import Report, take_in_once
@@ -38,7 +38,7 @@ def report(request: HttpRequest) -> HttpResponse:
     """Show the form; a good one leads to the page with the code, a bad one comes back whole."""
     if request.method != "POST":
         on_the_sign = request.GET.get("grid", "")
-        area = area_of_code(on_the_sign)
+        area = area_on_sign(on_the_sign)
         first = {"report_key": uuid.uuid4(), "grid": area.code if area else ""}
         lost = bool(on_the_sign) and area is None
         return _page(request, ReportForm(initial=first), area, lost_sign=lost)
