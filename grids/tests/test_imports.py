@@ -127,7 +127,7 @@ BAD_FILES = {
     "a column missing": ("code,name,level\n419901,青禾县,county\n", "缺少：parent_code"),
     "a zero byte": (GOOD.encode() + b"41\x009901", "第 7 行有零字节"),
     "no text at all": (b"\xff\xfe\xff\x81\x20\x81", "既不是 UTF-8 也不是 GB 18030"),
-    "an open quote": (HEADER + '419901,"青禾县,county,\n', "不是正确的 CSV"),
+    "an open quote": (HEADER + '419901,"青禾县,county,\n', "不是规范的 CSV"),
     "a spreadsheet": (b"PK\x03\x04\x00\x00", "零字节"),
 }
 
