@@ -69,9 +69,11 @@ class AreaQuerySet(MP_NodeQuerySet):
 
     def inside(self, *areas: "Area") -> "AreaQuerySet":
         """Return the given areas and everything below them."""
+        # A range, not a prefix: its plan is good for the narrowest and the widest alike, so that
+        # a connection that keeps one plan for both does not read the whole tree for a village.
         reach = Q(pk__in=[])
         for area in areas:
-            reach |= Q(path__startswith=area.path)
+            reach |= Q(path__gte=area.path, path__lt=area._inc_path())
         return self.filter(reach)
 
 

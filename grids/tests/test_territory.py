@@ -204,3 +204,12 @@ def test_rows_given_in_code_need_no_line_numbers(db):
     with pytest.raises(Invalid) as error:
         add_areas([row, replace(row, name="")], source="x")
     assert len(error.value.errors["0"]) == 4  # wrong length twice, no name, given twice
+
+
+def test_inside_an_area_is_everything_below_it_and_nothing_beside(county):
+    town, other = county.towns
+    found = set(Area.objects.inside(town))
+    below = [*county.villages[:2], *county.grids[:4], county.unit]
+    assert found == {town, *below}
+    assert set(Area.objects.inside(town, other)) == set(Area.objects.exclude(pk=county.county.pk))
+    assert not Area.objects.inside().exists()
