@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from core.errors import Invalid
@@ -26,9 +27,12 @@ def silent(_label, _total):
     return lambda _done: None
 
 
-@pytest.fixture
-def county():
-    return build(phase=silent, shape=SMALL, incidents=260)
+@pytest.fixture(scope="module")
+def county(django_db_setup, django_db_blocker):
+    """Build the county once for all tests; what each does to it is taken back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield build(phase=silent, shape=SMALL, incidents=260)
+        transaction.set_rollback(True)
 
 
 def test_every_case_is_where_its_last_step_left_it_by_steps_the_table_knows(county):
