@@ -3,7 +3,12 @@
 The routes are read from the resolver, so a new one is covered, or fails, by being there.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import pytest
+from django.conf import settings
+from django.db import transaction
 from django.test import Client
 from django.urls import resolve
 
@@ -20,9 +25,38 @@ ADMIN = [route for route in ROUTES if route.admin and not route.arguments]
 ADMIN_OPEN = {"admin/login/": "replaced by ours", "admin/logout/": "only ends a session"}
 
 
+@dataclass(frozen=True)
+class Cast:
+    """A small county with somebody signed in for every role."""
+
+    county: SmallCounty
+    sessions: dict[str, str]
+
+    def client(self, role: str) -> Client:
+        """Return a browser of its own for the one who holds this role."""
+        client = Client(raise_request_exception=False)
+        client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[role]
+        return client
+
+
+@pytest.fixture(scope="module")
+def whole_cast(django_db_setup, django_db_blocker) -> Iterator[Cast]:
+    """Build the county once for all routes; what each of them does to it is taken back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        county = small_county()
+        people = {role: client_as(role, county) for role in Role.values}
+        yield Cast(county, {role: client.session.session_key for role, client in people.items()})
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def county(db) -> SmallCounty:
-    return small_county()
+def cast(whole_cast, db) -> Cast:
+    return whole_cast
+
+
+@pytest.fixture
+def county(cast) -> SmallCounty:
+    return cast.county
 
 
 def ids(routes: list[Route]) -> list[str]:
@@ -92,10 +126,10 @@ def test_a_stranger_opens_only_what_is_public(route, county):
 
 
 @pytest.mark.parametrize("route", OURS, ids=ids(OURS))
-def test_each_role_opens_its_own_routes_and_no_other(route, county):
-    url = route.url(county)
+def test_each_role_opens_its_own_routes_and_no_other(route, cast):
+    url = route.url(cast.county)
     for role in Role.values:
-        client = client_as(role, county)
+        client = cast.client(role)
         if route.roles is None or route.roles == SIGNED_IN or role in route.roles:
             status = answer(client, url)
             assert status != 403, role
