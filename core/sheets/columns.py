@@ -6,7 +6,7 @@ files (reading.py, writing.py) and anything that asks the database.
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -70,6 +70,13 @@ class Column:
     def names(self) -> frozenset[str]:
         """The heading in every language of the house, as :func:`squeezed`."""
         return frozenset(squeezed(name) for name in in_every_language(self.heading))
+
+
+def for_reading(key: str, heading: Any, *, width: int = 30) -> Column:
+    """Return a column that lists sent out carry for people's eyes; what comes back is not used."""
+    return Column(
+        key, heading, text(200), note=_("For reading only; the code decides."), width=width
+    )
 
 
 def in_every_language(text: Any) -> list[str]:
@@ -164,12 +171,6 @@ def choice(choices: Sequence[tuple[str, Any]]) -> Kind:
     return Kind(parse, plain=False, choices=options)
 
 
-def yes_or_no() -> Kind:
-    """是 or 否; parsed to True or False."""
-    words = choice([("yes", _("Yes")), ("no", _("No"))])
-    return Kind(lambda value: words.parse(value) == "yes", plain=False, choices=words.choices)
-
-
 _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:T?00:00(?::00)?)?")
 
 
@@ -219,11 +220,6 @@ def letter(index: int) -> str:
         index, rest = divmod(index - 1, 26)
         name = chr(65 + rest) + name
     return name
-
-
-def by_key(columns: Sequence[Column]) -> Mapping[str, Column]:
-    """Return the columns by their key."""
-    return {column.key: column for column in columns}
 
 
 def headings(columns: Sequence[Column]) -> list[str]:

@@ -20,15 +20,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from core.archives import MEGABYTE, is_bomb
 from core.errors import BadUpload
 from core.reading import decode
 from core.sheets.columns import Column, letter, plainly, squeezed
 from core.sheets.defusing import undefused
 
-MEGABYTE = 1024 * 1024
 MAX_BYTES = 10 * MEGABYTE
-MAX_UNPACKED = 50 * MEGABYTE
-MAX_RATIO = 100
 MAX_ROWS = 20_000
 MAX_COLUMNS = 100
 # People put a title or two above the headings.
@@ -99,9 +97,7 @@ def check_file(data: bytes) -> None:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise _broken() from error
-    unpacked = sum(entry.file_size for entry in entries)
-    packed = sum(entry.compress_size for entry in entries)
-    if unpacked > MAX_UNPACKED or unpacked > MAX_RATIO * max(packed, 1):
+    if is_bomb(entries):
         raise BadUpload(
             _("The file unpacks to far more than a list needs and was not opened. %(remedy)s"),
             remedy=_("Copy the rows into a fresh template."),

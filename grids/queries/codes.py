@@ -3,11 +3,12 @@
 What must not live here: giving codes (services/codes.py).
 """
 
+from collections.abc import Iterable
 from datetime import date
 
 from django.db.models import F
 
-from grids.models import Area, AreaCode
+from grids.models import SHAPES, Area, AreaCode, shapes_of
 
 # A chain of mergers is followed so far; a longer one is a fault in the data.
 MERGERS_FOLLOWED = 50
@@ -20,8 +21,7 @@ def area_of_code(code: str, on: date | None = None) -> Area | None:
     one that had it, and where that was merged, the area that took it in. 1 query, and 1 more
     for each merger; the area comes without its shapes.
     """
-    rows = AreaCode.objects.filter(code=code).select_related("area")
-    rows = rows.defer(*(f"area__{shape}" for shape in ("boundary", "outline", "centre")))
+    rows = AreaCode.objects.filter(code=code).select_related("area").defer(*shapes_of("area"))
     if on is not None:
         row = rows.filter(valid__contains=on).first()
         return row.area if row else None
@@ -33,8 +33,21 @@ def area_of_code(code: str, on: date | None = None) -> Area | None:
     for _step in range(MERGERS_FOLLOWED):
         if area.merged_into_id is None:
             break
-        area = Area.objects.defer("boundary", "outline", "centre").get(pk=area.merged_into_id)
+        area = Area.objects.defer(*SHAPES).get(pk=area.merged_into_id)
     return area
+
+
+def areas_of_codes(codes: Iterable[str]) -> dict[str, Area]:
+    """Return {code: area without its shapes} of those that have these codes, or had them last.
+
+    Closed and merged areas are among them (≤ 2 queries).
+    """
+    wanted = set(codes)
+    found = {area.code: area for area in Area.objects.filter(code__in=wanted).defer(*SHAPES)}
+    if rest := wanted - found.keys():
+        earlier = AreaCode.objects.filter(code__in=rest).select_related("area").order_by("valid")
+        found |= {row.code: row.area for row in earlier.defer(*shapes_of("area"))}
+    return found
 
 
 def codes_of(area: Area) -> list[AreaCode]:

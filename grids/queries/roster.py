@@ -71,27 +71,58 @@ def kept_roles(scope: Scope) -> list[str]:
     return [role for role in Role.values if role in kept]
 
 
+def path_of(place: Area | Department) -> str:
+    """Return where a place lies in the tree, a department in its county (≤ 1 query)."""
+    return place.path if isinstance(place, Area) else place.county.path
+
+
 def may_post(scope: Scope, role: str, place: Area | Department) -> bool:
     """Return whether the person of ``scope`` may give or end ``role`` at ``place`` (≤ 1 query)."""
-    path = place.path if isinstance(place, Area) else place.county.path
+    path = path_of(place)
     return any(
         role in KEEPS.get(posting.role, ()) and posting.area and path.startswith(posting.area.path)
         for posting in scope.postings
     )
 
 
-def may_keep(scope: Scope, person: User) -> bool:
-    """Return whether every post ``person`` holds, or held last, is one to give (1 query).
+def keeps_all(scope: Scope, postings: Iterable[Posting]) -> bool:
+    """Return whether every post of one person that is open, else any, is one to give.
 
     Who also serves elsewhere is looked after by whoever keeps both places; a town does not change
     the phone, or the password, of somebody with a post in the county.
     """
-    rows = Posting.objects.filter(user=person).select_related("area", "department__county")
-    postings = list(rows.defer(*shapes_of("area", "department__county")))
-    open_now = [p for p in postings if p.valid_to is None or p.valid_to > timezone.localdate()]
-    if open_now:
+    held = list(postings)
+    today = timezone.localdate()
+    if open_now := [p for p in held if p.valid_to is None or p.valid_to > today]:
         return all(may_post(scope, p.role, p.place) for p in open_now)
-    return any(may_post(scope, p.role, p.place) for p in postings)
+    return any(may_post(scope, p.role, p.place) for p in held)
+
+
+def may_keep(scope: Scope, person: User) -> bool:
+    """Return whether the person of ``scope`` keeps all of ``person``'s posts (1 query)."""
+    return person.pk in kept_people(scope, [person.pk])
+
+
+def kept_people(scope: Scope, ids: Iterable[int]) -> set[int]:
+    """Return those people whose posts the person of ``scope`` keeps all (1 query)."""
+    held: dict[int, list[Posting]] = {}
+    rows = Posting.objects.filter(user__in=list(ids)).select_related("area", "department__county")
+    for posting in rows.defer(*shapes_of("area", "department__county")):
+        held.setdefault(posting.user_id, []).append(posting)
+    return {pk for pk, mine in held.items() if keeps_all(scope, mine)}
+
+
+def is_seen(areas: Sequence[Area], postings: Iterable[Posting]) -> bool:
+    """Return whether somebody with these posts is on the roster of ``areas``, or on nobody's now.
+
+    Whoever is in post somewhere else is for the county to transfer.
+    """
+    held = list(postings)
+    paths = tuple(area.path for area in areas)
+    today = timezone.localdate()
+    return any(path_of(p.place).startswith(paths) for p in held) or all(
+        p.valid_to is not None and p.valid_to <= today for p in held
+    )
 
 
 def postings_within(areas: Iterable[Area]) -> QuerySet[Posting]:
@@ -104,11 +135,8 @@ def postings_within(areas: Iterable[Area]) -> QuerySet[Posting]:
     return Posting.objects.filter(reach)
 
 
-def people(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[User]:
-    """Return the people with a posting at or below ``areas``, by name; page by PEOPLE_ORDER.
-
-    Outside of ``areas`` nothing is found, whatever the filter says.
-    """
+def wanted_postings(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[Posting]:
+    """Return the postings at or below ``areas`` that a list is narrowed to."""
     today = timezone.localdate()
     postings = postings_within(areas)
     if wanted.place is not None:
@@ -123,7 +151,15 @@ def people(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[User]:
         postings = postings.filter(valid_to__lte=today)
     elif wanted.standing == "leave":
         postings = postings.filter(Exists(Leave.objects.on(today).filter(posting=OuterRef("pk"))))
-    found = User.objects.filter(pk__in=postings.values("user_id"))
+    return postings
+
+
+def people(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[User]:
+    """Return the people with a posting at or below ``areas``, by name; page by PEOPLE_ORDER.
+
+    Outside of ``areas`` nothing is found, whatever the filter says.
+    """
+    found = User.objects.filter(pk__in=wanted_postings(areas, wanted).values("user_id"))
     return found.filter(_search(wanted.search)) if wanted.search.strip() else found
 
 

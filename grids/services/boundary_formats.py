@@ -18,13 +18,11 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from core.archives import MEGABYTE, UNPACKED_MEGABYTES, is_bomb
 from core.errors import BadUpload
 from core.reading import decode
 
-MEGABYTE = 1024 * 1024
 FILE_MEGABYTES = 30
-# What a zip's own header may promise; a bomb promises more.
-UNPACKED_MEGABYTES, RATIO = 50, 100
 MEMBERS_AT_MOST = 200
 PARTS = (".shp", ".shx", ".dbf", ".prj")
 NEEDED = (".shp", ".shx", ".dbf")
@@ -82,11 +80,9 @@ def _parts(data: bytes) -> dict[str, bytes]:
 
 
 def _check_size(members: list[zipfile.ZipInfo]) -> None:
-    unpacked = sum(member.file_size for member in members)
-    packed = sum(member.compress_size for member in members)
     if len(members) > MEMBERS_AT_MOST:
         raise BadUpload(_("The zip holds more than %(n)s files."), n=MEMBERS_AT_MOST)
-    if unpacked > UNPACKED_MEGABYTES * MEGABYTE or unpacked > RATIO * max(packed, 1):
+    if is_bomb(members):
         raise BadUpload(
             _("The zip would unpack to more than %(megabytes)s MB, or is packed too densely."),
             megabytes=UNPACKED_MEGABYTES,

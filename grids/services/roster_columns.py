@@ -14,6 +14,7 @@ from core.sheets.columns import (
     Kind,
     Refused,
     choice,
+    for_reading,
     or_masked,
     text,
 )
@@ -80,13 +81,7 @@ def columns(actor: User | None) -> list[Column]:
             example="419900101201001",
             width=20,
         ),
-        Column(
-            "place_name",
-            _lazy("Place"),
-            text(200),
-            note=_lazy("For reading only; the code decides."),
-            width=30,
-        ),
+        for_reading("place_name", _lazy("Place")),
         Column(
             "valid_from",
             _lazy("From"),

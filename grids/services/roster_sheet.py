@@ -20,7 +20,6 @@ from core.sheets.columns import MASKED
 from core.sheets.plan import ADDED, CHANGED, ENDED, UNCHANGED, Line, Progress, Row, refused
 from grids.models import (
     Area,
-    AreaCode,
     Department,
     GridWithoutChief,
     Posting,
@@ -31,7 +30,8 @@ from grids.models import (
 )
 from grids.models.posting import ROLE_LEVELS
 from grids.queries import Scope
-from grids.queries.roster import KEEPS, areas_of
+from grids.queries.codes import areas_of_codes
+from grids.queries.roster import areas_of, is_seen, keeps_all, may_post, path_of
 
 DAY = timedelta(days=1)
 
@@ -62,32 +62,13 @@ class _Known:
         return any(path.startswith(area.path) for area in self.areas)
 
     def seen(self, user: User) -> bool:
-        """Whether somebody is on the actor's own roster, or on nobody's today."""
-        mine = self.postings.get(user.pk, ())
-        return any(self.inside(_path(p)) for p in mine) or not any(map(self.open, mine))
+        return is_seen(self.areas, self.postings.get(user.pk, ()))
 
     def open(self, posting: Posting) -> bool:
         return posting.valid_to is None or posting.valid_to > self.today
 
-    def gives(self, role: str, path: str) -> bool:
-        return any(
-            role in KEEPS.get(held.role, ()) and held.area and path.startswith(held.area.path)
-            for held in self.scope.postings
-        )
-
     def keeps(self, user: User) -> bool:
-        """Whether the actor may change who the person is: every post held is one to give."""
-        mine = self.postings.get(user.pk, ())
-        return bool(mine) and all(self.gives(p.role, _path(p)) for p in mine if self.open(p))
-
-
-def _path(posting: Posting) -> str:
-    """Return the path of the posting's place, a department's being its county's."""
-    return _place_path(posting.place)
-
-
-def _place_path(place: Area | Department) -> str:
-    return place.path if isinstance(place, Area) else place.county.path
+        return keeps_all(self.scope, self.postings.get(user.pk, ()))
 
 
 def plan(rows: Sequence[Row], *, actor: User, progress: Progress, lock: bool) -> list[Line]:
@@ -123,7 +104,10 @@ def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
     for user in found:
         by_phone[user.phone_index].append(user)
     postings: dict[int, list[Posting]] = defaultdict(list)
-    held = Posting.objects.filter(user__in=[user.pk for user in found])
+    held = Posting.objects.filter(user__in=[user.pk for user in found]).order_by("pk")
+    if lock:
+        # Whoever ends one of them on a page waits, and reads then that it has ended.
+        held = held.select_for_update(no_key=True, of=("self",))
     shapes = shapes_of("area", "department__county")
     for posting in held.select_related("area", "department__county", "covers").defer(*shapes):
         postings[posting.user_id].append(posting)
@@ -142,15 +126,9 @@ def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
 def _places(codes: Iterable[str]) -> dict[str, Area | Department]:
     """Return the places by their codes, earlier codes of an area too (≤ 3 queries)."""
     wanted = set(codes)
-    found: dict[str, Area | Department] = {}
-    areas = Area.objects.filter(code__in=wanted).defer("boundary", "outline", "centre")
-    found |= {area.code: area for area in areas}
-    departments = Department.objects.filter(code__in=wanted - found.keys(), active=True)
-    found |= {d.code: d for d in departments.select_related("county").defer(*shapes_of("county"))}
-    if rest := wanted - found.keys():
-        earlier = AreaCode.objects.filter(code__in=rest).select_related("area").order_by("valid")
-        found |= {row.code: row.area for row in earlier.defer(*shapes_of("area"))}
-    return found
+    departments = Department.objects.filter(code__in=wanted, active=True)
+    departments = departments.select_related("county").defer(*shapes_of("county"))
+    return {d.code: d for d in departments} | areas_of_codes(wanted)
 
 
 class _People:
@@ -312,7 +290,7 @@ class _Draft:
         if code is None or role is None:
             return None
         place = known.places.get(code)
-        if place is None or not known.inside(_place_path(place)):
+        if place is None or not known.inside(path_of(place)):
             row.refuse(
                 "place",
                 _("There is no such place in your area."),
@@ -329,7 +307,7 @@ class _Draft:
                 % {"role": Role(role).label, "area": place.name},
                 _("Compare role and code."),
             )
-        elif not known.gives(role, _place_path(place)):
+        elif not may_post(known.scope, role, place):
             row.refuse("role", _("You do not keep this post."), _("Ask the county."))
         return place
 
@@ -518,7 +496,7 @@ class _Draft:
         row = self.row
         role = Role(row.values["role"]).label if row.values["role"] else ""
         place = self.known.places.get(row.values["place"] or "")
-        inside = place is not None and self.known.inside(_place_path(place))
+        inside = place is not None and self.known.inside(path_of(place))
         title = " · ".join(
             str(part)
             for part in (row.values["name"], role, place.name if inside and place else "")

@@ -18,13 +18,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.archives import MEGABYTE
 from core.errors import BadUpload, GeshiError
 from core.htmx import render
 from core.models import SheetLine, SheetUpload
 from core.paging import keyset_page
 from core.services import sheets
 from core.sheets.plan import OUTCOMES, REFUSED, UNCHANGED, Line
-from core.sheets.reading import MAX_BYTES, MAX_ROWS, MEGABYTE
+from core.sheets.reading import MAX_BYTES, MAX_ROWS
 from core.sheets.writing import CONTENT_TYPE, errors_file, template
 from grids.access import roles
 
