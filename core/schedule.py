@@ -15,6 +15,11 @@ BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 3},
     },
+    "send-letters": {
+        "task": "core.tasks.send_letters",
+        "schedule": 1.0,
+        "options": {"expires": 3},
+    },
     "work-sheets": {
         "task": "core.tasks.work_sheets",
         "schedule": 1.0,

@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from celery.signals import before_task_publish
 from django.utils import timezone
 
-from core.services import heartbeat, outbox, sealing, sheets, timers
+from core.services import heartbeat, outbox, sealing, sending, sheets, timers
 
 # A sweep ends after this many timers, so that one worker process is never held for long.
 SWEEP_AT_MOST = 5000
@@ -25,6 +25,12 @@ def deliver_outbox() -> None:
     """Deliver due messages, those of dead processes too."""
     outbox.free_stuck(timezone.now())
     outbox.deliver_due()
+
+
+@shared_task
+def send_letters() -> None:
+    """Send the letters that are due by their channels."""
+    sending.send_due()
 
 
 @shared_task

@@ -319,6 +319,11 @@ RATE_LIMITS = {
 # Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.
 METRICS_TOKEN = os.environ.get("GESHI_METRICS_TOKEN", "")
 
+# Where messages may go besides the public net: networks like 10.1.2.0/24, and hosts that are spoken to
+# over plain http. Empty: public addresses over https only.
+OUTBOUND_NETWORKS = [n for n in os.environ.get("GESHI_OUTBOUND_NETWORKS", "").split(",") if n]
+OUTBOUND_PLAIN_HOSTS = [h for h in os.environ.get("GESHI_OUTBOUND_PLAIN_HOSTS", "").split(",") if h]
+
 # A file outside the database, best on another machine's disk, to which the head of the audit chain
 # is appended every minute; `verify_audit --anchor` compares with it.
 AUDIT_ANCHOR = os.environ.get("GESHI_AUDIT_ANCHOR", "")
@@ -346,6 +351,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["stderr"], "level": os.environ.get("GESHI_LOG_LEVEL", "INFO")},
-    # It tells of every table of a font at each printing.
-    "loggers": {"fontTools": {"level": "WARNING"}, "fpdf": {"level": "WARNING"}},
+    "loggers": {
+        # They tell of every table of a font at each printing.
+        "fontTools": {"level": "WARNING"},
+        "fpdf": {"level": "WARNING"},
+        # It writes addresses of people, tokens of robots and whole texts into its lines.
+        "apprise": {"level": "CRITICAL"},
+    },
 }

@@ -8,6 +8,7 @@ from core.models.audit import (
     AuditVerification,
 )
 from core.models.calendar import CalendarDay, CalendarYear
+from core.models.channel import Channel, MessageTemplate
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxMessage
 from core.models.sheet import SheetLine, SheetUpload
@@ -21,7 +22,9 @@ __all__ = [
     "AuditVerification",
     "CalendarDay",
     "CalendarYear",
+    "Channel",
     "Heartbeat",
+    "MessageTemplate",
     "OutboxMessage",
     "SheetLine",
     "SheetUpload",

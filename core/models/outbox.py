@@ -4,9 +4,15 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.models.channel import Channel
+
 
 class OutboxMessage(models.Model):
-    """One message, written by the transaction it tells about; ``key`` makes it effective once."""
+    """One message, written by the transaction it tells about; ``key`` makes it effective once.
+
+    With a ``channel`` it leaves the house and tells of ``event``; without, it goes to another part
+    of it. An urgent one does not wait for the morning.
+    """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -14,10 +20,22 @@ class OutboxMessage(models.Model):
         AWAITING_RETRY = "awaiting_retry", _("Awaiting retry")
         DELIVERED = "delivered", _("Delivered")
         DEAD = "dead", _("Dead")
+        DROPPED = "dropped", _("No longer needed")
 
     topic = models.CharField(_("topic"), max_length=50)
     key = models.CharField(_("key"), max_length=200, unique=True)
     payload = models.JSONField(_("payload"), default=dict)
+    channel = models.ForeignKey(
+        Channel,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("channel"),
+    )
+    event = models.CharField(_("event"), max_length=60, blank=True, default="")
+    urgent = models.BooleanField(_("urgent"), default=False)
     state = models.CharField(_("state"), max_length=15, choices=State, default=State.QUEUED)
     attempts = models.IntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
@@ -32,7 +50,14 @@ class OutboxMessage(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(
-                    state__in=["queued", "in_flight", "awaiting_retry", "delivered", "dead"]
+                    state__in=[
+                        "queued",
+                        "in_flight",
+                        "awaiting_retry",
+                        "delivered",
+                        "dead",
+                        "dropped",
+                    ]
                 ),
                 name="outbox_state_known",
             )
@@ -40,8 +65,18 @@ class OutboxMessage(models.Model):
         indexes = [
             models.Index(
                 fields=["next_attempt_at", "id"],
-                condition=models.Q(state__in=["queued", "awaiting_retry"]),
+                condition=models.Q(state__in=["queued", "awaiting_retry"], channel__isnull=True),
                 name="outbox_pending",
+            ),
+            models.Index(
+                fields=["channel", "next_attempt_at", "id"],
+                condition=models.Q(state__in=["queued", "awaiting_retry"], channel__isnull=False),
+                name="outbox_to_send",
+            ),
+            models.Index(
+                fields=["state", "-id"],
+                condition=models.Q(channel__isnull=False),
+                name="outbox_letters",
             ),
             models.Index(
                 fields=["claimed_at"],

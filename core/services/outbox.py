@@ -3,6 +3,7 @@
 What lives here: the queue and the registry of topics. What must not: how a topic is delivered.
 """
 
+import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from logging import getLogger
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from core.models import OutboxMessage
@@ -21,16 +23,25 @@ Deliver = Callable[[OutboxMessage], None]
 logger = getLogger(__name__)
 _topics: dict[str, Deliver] = {}
 MAX_ATTEMPTS = 8
+# So that what failed together is not tried together again.
+JITTER = 0.2
 STUCK_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What to send. ``key`` names the fact told, so posting it twice sends it once."""
+    """What to send. ``key`` names the fact told, so posting it twice sends it once.
+
+    With a channel it is a letter, which core.services.sending delivers; see OutboxMessage.
+    """
 
     topic: str
     key: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    channel_id: int | None = None
+    event: str = ""
+    urgent: bool = False
+    due_at: datetime | None = None
 
 
 def register(topic: str, deliver: Deliver) -> None:
@@ -45,16 +56,27 @@ def register(topic: str, deliver: Deliver) -> None:
 def post(messages: Iterable[Message]) -> None:
     """Queue the messages in the caller's transaction; a key posted before is left alone."""
     OutboxMessage.objects.bulk_create(
-        [OutboxMessage(topic=m.topic, key=m.key, payload=dict(m.payload)) for m in messages],
+        [
+            OutboxMessage(
+                topic=m.topic,
+                key=m.key,
+                payload=dict(m.payload),
+                channel_id=m.channel_id,
+                event=m.event,
+                urgent=m.urgent,
+                next_attempt_at=m.due_at or timezone.now(),
+            )
+            for m in messages
+        ],
         ignore_conflicts=True,
     )
 
 
 def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:
-    """Deliver every message that is due; return how many were delivered.
+    """Deliver every message without a channel that is due; return how many were delivered.
 
-    A failed delivery is tried again after 1, 2, 4 … minutes; after eight the message is dead
-    and waits for a person.
+    A failed delivery is tried again after 1, 2, 4 … minutes and up to a fifth more; after eight
+    the message is dead and waits for a person.
     """
     delivered = 0
     while claimed := _claim(now=now or timezone.now(), batch=batch):
@@ -65,17 +87,41 @@ def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:
 def free_stuck(now: datetime) -> int:
     """Give up on deliveries begun over five minutes ago, whose process must have died."""
     stuck = OutboxMessage.objects.filter(state=State.IN_FLIGHT, claimed_at__lt=now - STUCK_AFTER)
-    dead = stuck.filter(attempts__gte=MAX_ATTEMPTS).update(state=State.DEAD)
+    dead = stuck.filter(attempts__gte=MAX_ATTEMPTS).update(
+        state=State.DEAD, last_error="process_died:"
+    )
     return dead + stuck.update(state=State.AWAITING_RETRY, next_attempt_at=now)
 
 
+def retry_at(now: datetime, attempts: int) -> datetime:
+    """Return when to try again after so many attempts: 1, 2, 4 … minutes and up to a fifth more."""
+    # Jitter, no secret.
+    return now + timedelta(minutes=2 ** (attempts - 1)) * (1 + random.uniform(0, JITTER))  # noqa: S311
+
+
 @transaction.atomic
-def resend(*, actor: Any, messages: Iterable[int]) -> int:
-    """Queue dead messages (ids) afresh; return how many were dead."""
-    count = OutboxMessage.objects.filter(pk__in=messages, state=State.DEAD).update(
-        state=State.QUEUED, attempts=0, next_attempt_at=timezone.now()
+def resend(
+    *,
+    actor: Any,
+    messages: QuerySet[OutboxMessage] | Iterable[int],
+    asked: Mapping[str, Any] | None = None,
+) -> int:
+    """Queue messages (ids, or rows) afresh that are dead or were dropped; return how many were.
+
+    They keep their key, so a receiver that has one already takes it for the same. ``asked`` says
+    in the audit trail by what they were chosen.
+    """
+    if not isinstance(messages, QuerySet):
+        messages = OutboxMessage.objects.filter(pk__in=messages)
+    count = messages.filter(state__in=[State.DEAD, State.DROPPED]).update(
+        state=State.QUEUED, attempts=0, next_attempt_at=timezone.now(), last_error=""
     )
-    audit.record(actor=actor, action="outbox.resend", subject_type="outbox", data={"count": count})
+    audit.record(
+        actor=actor,
+        action="outbox.resend",
+        subject_type="outbox",
+        data={"count": count, **(asked or {})},
+    )
     return count
 
 
@@ -83,7 +129,9 @@ def resend(*, actor: Any, messages: Iterable[int]) -> int:
 def _claim(*, now: datetime, batch: int) -> list[OutboxMessage]:
     messages = list(
         OutboxMessage.objects.filter(
-            state__in=[State.QUEUED, State.AWAITING_RETRY], next_attempt_at__lte=now
+            state__in=[State.QUEUED, State.AWAITING_RETRY],
+            channel__isnull=True,
+            next_attempt_at__lte=now,
         )
         .order_by("next_attempt_at", "pk")
         .select_for_update(skip_locked=True)[:batch]
@@ -115,8 +163,7 @@ def _deliver(message: OutboxMessage, *, now: datetime | None) -> bool:
         dead = message.attempts >= MAX_ATTEMPTS
         mine.update(
             state=State.DEAD if dead else State.AWAITING_RETRY,
-            next_attempt_at=(now or timezone.now())
-            + timedelta(minutes=2 ** (message.attempts - 1)),
+            next_attempt_at=retry_at(now or timezone.now(), message.attempts),
             last_error=f"{type(error).__name__}: {error}"[:2000],
         )
         return False

@@ -12,6 +12,7 @@ from grids.models.household import (
     HouseholdCare,
     HouseholdLink,
 )
+from grids.models.messaging import MessageSettings, Subscription
 from grids.models.network import AllianceGrid, AllianceVillage, GridTheme, ThemeDuty
 from grids.models.posting import Posting, Role, WorkerKind
 from grids.models.reorganisation import ActState, Reorganisation, ReorganisationStep, StepKind
@@ -62,6 +63,7 @@ __all__ = [
     "ImportState",
     "Leave",
     "Level",
+    "MessageSettings",
     "MonthlyAssessment",
     "NegativeEntry",
     "NegativeItem",
@@ -74,6 +76,7 @@ __all__ = [
     "Role",
     "Selection",
     "StepKind",
+    "Subscription",
     "ThemeDuty",
     "Training",
     "User",
