@@ -42,7 +42,7 @@ class DeadlineForm(forms.ModelForm):
 
     class Meta:
         model = DeadlineVersion
-        fields = ["valid_from", "escalate_amount", "escalate_unit"]
+        fields = ["valid_from"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,11 +73,6 @@ class DeadlineForm(forms.ModelForm):
         return super().save(commit=False)
 
 
-DEADLINE_FIELDS = ["valid_from", "escalate_amount", "escalate_unit"] + [
-    f"{stage}_{part}" for stage in Stage.values for part in ("amount", "unit")
-]
-
-
 class NewDeadlines(BaseInlineFormSet):
     """Only ever an empty form: versions in use are never edited."""
 
@@ -95,7 +90,7 @@ class NewDeadlinesInline(admin.StackedInline):
     verbose_name = _("new deadline version")
     verbose_name_plural = _("new deadline version")
     fieldsets = [
-        (None, {"fields": [("valid_from", "escalate_amount", "escalate_unit")]}),
+        (None, {"fields": ["valid_from"]}),
         (
             _("Deadlines; an empty stage follows the county's own"),
             {"fields": [(f"{stage}_amount", f"{stage}_unit") for stage in Stage.values]},
@@ -104,7 +99,7 @@ class NewDeadlinesInline(admin.StackedInline):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         # The stages are declared by the form itself; the admin only knows the model's fields.
-        kwargs["fields"] = ["valid_from", "escalate_amount", "escalate_unit"]
+        kwargs["fields"] = ["valid_from"]
         return super().get_formset(request, obj, **kwargs)
 
 
@@ -167,8 +162,6 @@ def write_deadlines(
     return set_deadlines(
         category=category,
         terms=form.terms(),
-        escalate_amount=form.cleaned_data["escalate_amount"],
-        escalate_unit=form.cleaned_data["escalate_unit"],
         valid_from=form.cleaned_data["valid_from"],
         actor=request.user,
     )
@@ -179,14 +172,14 @@ class CountyDeadlinesAdmin(admin.ModelAdmin):
     """The county's own deadlines, for stages an item leaves open. A change is a new version."""
 
     form = DeadlineForm
-    list_display = ["version", "valid_from", "escalate_amount", "escalate_unit", "terms"]
+    list_display = ["version", "valid_from", "terms"]
     ordering = ["-version"]
     fieldsets = NewDeadlinesInline.fieldsets
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        kwargs["fields"] = ["valid_from", "escalate_amount", "escalate_unit"]
+        kwargs["fields"] = ["valid_from"]
         return super().get_form(request, obj, change, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeadlineVersion]:

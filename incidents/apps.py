@@ -17,18 +17,20 @@ class IncidentsConfig(AppConfig):
         from incidents import audit_words, desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
-            clocks,
             contact,
             handling,
+            lateness,
             moving,
             needs,
             notices,
+            redating,
             retention,
             verification,
         )
 
-        for kind in clocks.CLOCK_TIMER_KINDS:
-            timers.register(kind, clocks.on_clock_timers)
+        for kind in lateness.CLOCK_TIMER_KINDS:
+            timers.register(kind, lateness.on_clock_timers)
+        timers.register(redating.KIND, redating.on_redate)
         timers.register("suspension_over", handling.on_suspension_over)
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)

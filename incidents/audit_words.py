@@ -13,7 +13,9 @@ from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 ACTIONS = {
     "article.save": _("Article of the knowledge base saved"),
     "catalogue.deadlines": _("Deadlines changed"),
+    "catalogue.ladder": _("Escalation ladder changed"),
     "catalogue.load": _("Catalogue loaded"),
+    "catalogue.redate": _("Changed deadlines given to open cases"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rule.move": _("Routing rule moved"),
     "triage_examples.import": _("Training examples imported"),

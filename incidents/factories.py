@@ -21,10 +21,13 @@ from incidents.models import (
     Deadline,
     DeadlineVersion,
     Incident,
+    Ladder,
+    LadderRung,
     Source,
     Stage,
     Tier,
 )
+from incidents.models.ladder import Rung
 from incidents.services import dispatching, handling, verification, whistle
 from incidents.services.intake import Report, report
 from incidents.workflow import Actor
@@ -42,15 +45,35 @@ SIMPLE_DEADLINES = {
 
 
 def deadlines(
-    category: Category | None, stages: dict[str, tuple[int, str]], *, version: int = 1, **more: Any
+    category: Category | None, stages: dict[str, tuple[int, str]], *, version: int = 1
 ) -> DeadlineVersion:
     """Give a category (None: the county) a version of deadlines {stage: (amount, unit)}."""
     row = DeadlineVersion.objects.create(
-        category=category, version=version, valid_from="2020-01-01", **more
+        category=category, version=version, valid_from="2020-01-01"
     )
     Deadline.objects.bulk_create(
         Deadline(version=row, stage=stage, amount=amount, unit=unit)
         for stage, (amount, unit) in stages.items()
+    )
+    return row
+
+
+def ladder(
+    category: Category | None = None, *, tier: str = "", version: int = 1, **rungs: Any
+) -> Ladder:
+    """Give a category (None: the county) a ladder of every rung, a calendar day each.
+
+    ``rungs`` are changes by the rung's name, e.g. ``town={"takes_over": True}``; None leaves
+    the rung out.
+    """
+    row = Ladder.objects.create(
+        category=category, tier=tier, version=version, valid_from="2020-01-01"
+    )
+    changes = {rung: rungs.get(rung.name.lower(), {}) for rung in Rung}
+    LadderRung.objects.bulk_create(
+        LadderRung(ladder=row, rung=rung, **({"amount": 1, "unit": "calendar_days"} | change))
+        for rung, change in changes.items()
+        if change is not None
     )
     return row
 
@@ -91,7 +114,8 @@ class World:
         self.road = category(
             self.city, name="道路破损", name_en="Broken road", village_allowed=False
         )
-        deadlines(None, SIMPLE_DEADLINES, escalate_amount=1, escalate_unit="calendar_days")
+        deadlines(None, SIMPLE_DEADLINES)
+        ladder()
         self.grid, self.village = self.places.grids[0], self.places.villages[0]
         self.town, self.county = self.places.towns[0], self.places.county
         self.worker = person(Role.GRID_WORKER, self.grid)

@@ -148,6 +148,9 @@ _TABLE = (
     _step("uphold_objection", _("Uphold the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
     _step("reject_objection", _("Reject the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
     # Handling.
+    _step(
+        "take_up", _("Taken up by the next rung"), {S.DISPATCHED} | HANDLING, None, {R.SYSTEM}, public=True
+    ),
     _step("accept", _("Accept"), S.DISPATCHED, S.ACCEPTED, {R.OWNER}, public=True),
     _step("arrive", _("Arrive"), S.ACCEPTED, S.ARRIVED, {R.OWNER}, public=True),
     _step("respond", _("Respond"), HANDLING, S.RESPONDED, {R.OWNER}, public=True),
@@ -197,6 +200,7 @@ SYSTEM_ROWS = {
     "warn": _("Deadline is near"),
     "overdue": _("Deadline missed"),
     "escalate": _("Climbed one step"),
+    "redate": _("Deadlines changed by rule"),
     "follow_area": _("The area was rearranged"),
     "forget_contact": _("Reporter's contact erased by rule"),
 }
@@ -214,6 +218,12 @@ def base_rung(incident: Incident) -> int:
     if incident.owner_area:
         return RUNG_OF_LEVEL[incident.owner_area.level]
     return DEPARTMENT_RUNG
+
+
+def area_of_rung(incident: Incident, rung: int) -> int:
+    """Return the area whose people stand on ``rung`` for this case."""
+    level = ("grid", "grid", "village", "town", "county", "county")[rung]
+    return getattr(incident, f"{level}_id") or incident.county_id
 
 
 _OWNER_ROLES: dict[str, tuple[Role, ...]] = {

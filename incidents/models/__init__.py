@@ -17,6 +17,7 @@ from incidents.models.incident import (
     Urgency,
 )
 from incidents.models.knowledge import Article, Suggestion, TriageExample, TriageModel
+from incidents.models.ladder import Ladder, LadderRung
 from incidents.models.notice import Notice
 from incidents.models.retention import RetentionRule
 from incidents.models.rules import OwnerKind, RoutingRule
@@ -39,6 +40,8 @@ __all__ = [
     "FigureShift",
     "FoundBy",
     "Incident",
+    "Ladder",
+    "LadderRung",
     "Notice",
     "OwnerKind",
     "PartyState",

@@ -94,10 +94,7 @@ class Category(models.Model):
 
 
 class DeadlineVersion(models.Model):
-    """One dated set of deadlines. Without a category it is the county's default.
-
-    ``escalate_*``: how long each rung of the ladder has before the case climbs on.
-    """
+    """One dated set of deadlines. Without a category it is the county's default."""
 
     category = models.ForeignKey(
         Category,
@@ -109,10 +106,6 @@ class DeadlineVersion(models.Model):
     )
     version = models.PositiveIntegerField(_("version"))
     valid_from = models.DateField(_("from"), default=timezone.localdate)
-    escalate_amount = models.PositiveIntegerField(_("climbs on after"), default=1)
-    escalate_unit = models.CharField(
-        _("unit"), max_length=15, choices=Unit.choices, default=Unit.WORKING_DAYS
-    )
 
     class Meta:
         verbose_name = _("deadline version")
@@ -123,9 +116,6 @@ class DeadlineVersion(models.Model):
                 fields=["category", "version"],
                 name="deadline_version_once_per_category",
                 nulls_distinct=False,
-            ),
-            models.CheckConstraint(
-                name="deadline_version_climbs", condition=Q(escalate_amount__gt=0)
             ),
         ]
 

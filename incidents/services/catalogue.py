@@ -25,11 +25,14 @@ from incidents.models import (
     Category,
     Deadline,
     DeadlineVersion,
+    Ladder,
+    LadderRung,
     RetentionRule,
     RoutingRule,
     Stage,
     TriageExample,
 )
+from incidents.models.ladder import Rung
 from incidents.services.knowledge import article_words
 
 DATA = Path(__file__).resolve().parent.parent / "data"
@@ -58,6 +61,7 @@ COUNTY_TERMS = (
     Term(Stage.VERIFY, 2, Unit.WORKING_DAYS),
     Term(Stage.CALLBACK, 7, Unit.CALENDAR_DAYS),
 )
+# How long each rung of the ladder has before a late case climbs on.
 COUNTY_CLIMB = (1, Unit.WORKING_DAYS)
 
 
@@ -85,6 +89,7 @@ def load_catalogue(*, county: Area, actor: User | None = None) -> Loaded:
     departments = _load_departments(data["departments"], county)
     categories = _load_categories(data["categories"], departments)
     new_versions = _load_deadlines(data["categories"], categories)
+    _load_ladders(data["categories"], categories)
     articles = _load_articles(_read("knowledge.json"), categories)
     examples = _load_examples(_read("examples.json"), categories)
     rules = _load_rules(_read("routing.json"), categories, departments, county)
@@ -116,8 +121,6 @@ def set_deadlines(
     *,
     category: Category | None,
     terms: Iterable[Term],
-    escalate_amount: int,
-    escalate_unit: str,
     actor: User | None,
     valid_from: date | None = None,
 ) -> DeadlineVersion:
@@ -131,7 +134,7 @@ def set_deadlines(
         raise Invalid(field="deadlines")
     if len({(term.stage, term.name) for term in terms}) != len(terms):
         raise Invalid(field="deadlines")
-    if escalate_amount < 1 or any(term.amount < 1 for term in terms):
+    if any(term.amount < 1 for term in terms):
         raise Invalid(field="deadlines")
     with transaction.atomic():
         # Serialises two administrators: the version number is the next one for both.
@@ -145,8 +148,6 @@ def set_deadlines(
             category=category,
             version=newest.version + 1 if newest else 1,
             valid_from=valid_from or timezone.localdate(),
-            escalate_amount=escalate_amount,
-            escalate_unit=escalate_unit,
         )
         _write_terms([(version, terms)])
         audit.record(
@@ -221,24 +222,20 @@ def _load_categories(
 
 def _load_deadlines(rows: Sequence[dict], categories: dict[str, Category]) -> int:
     """Write a version for each item whose deadlines differ from its newest; return how many."""
-    wanted: dict[int | None, tuple[tuple[int, str], list[Term]]] = {
-        None: (COUNTY_CLIMB, list(COUNTY_TERMS))
-    }
+    wanted: dict[int | None, list[Term]] = {None: list(COUNTY_TERMS)}
     for row in rows:
-        wanted[categories[row["code"]].pk] = (_climb_of(row), _terms_of(row))
+        wanted[categories[row["code"]].pk] = _terms_of(row)
     newest: dict[int | None, DeadlineVersion] = {}
     for version in DeadlineVersion.objects.order_by("version").prefetch_related("deadlines"):
         newest[version.category_id] = version
     changed = []
-    for category_id, (climb, terms) in wanted.items():
+    for category_id, terms in wanted.items():
         last = newest.get(category_id)
-        if last is None or _content(last) != (*climb, set(terms)):
+        if last is None or _content(last) != set(terms):
             version = DeadlineVersion(
                 category_id=category_id,
                 version=last.version + 1 if last else 1,
                 valid_from=timezone.localdate() if last else FIRST_VALID_FROM,
-                escalate_amount=climb[0],
-                escalate_unit=climb[1],
             )
             changed.append((version, terms))
     DeadlineVersion.objects.bulk_create([version for version, _terms in changed])
@@ -246,9 +243,8 @@ def _load_deadlines(rows: Sequence[dict], categories: dict[str, Category]) -> in
     return len(changed)
 
 
-def _content(version: DeadlineVersion) -> tuple[int, str, set[Term]]:
-    terms = {Term(d.stage, d.amount, d.unit, d.name) for d in version.deadlines.all()}
-    return version.escalate_amount, version.escalate_unit, terms
+def _content(version: DeadlineVersion) -> set[Term]:
+    return {Term(d.stage, d.amount, d.unit, d.name) for d in version.deadlines.all()}
 
 
 def _terms_of(row: dict) -> list[Term]:
@@ -260,11 +256,26 @@ def _terms_of(row: dict) -> list[Term]:
     return terms
 
 
-def _climb_of(row: dict) -> tuple[int, str]:
-    """Return how long each rung has: emergencies an hour, urgent items half a working day."""
-    if row["road"] == "emergency":
-        return 1, Unit.CALENDAR_HOURS
-    return (4, Unit.WORKING_HOURS) if row["urgent"] else (1, Unit.WORKING_DAYS)
+def _load_ladders(rows: Sequence[dict], categories: dict[str, Category]) -> None:
+    """Give the county and its urgent items a ladder, where the county has not made its own."""
+    wanted: dict[int | None, tuple[int, str]] = {None: COUNTY_CLIMB}
+    for row in rows:
+        if row["road"] == "emergency":
+            wanted[categories[row["code"]].pk] = (1, Unit.CALENDAR_HOURS)
+        elif row["urgent"]:
+            wanted[categories[row["code"]].pk] = (4, Unit.WORKING_HOURS)
+    made = set(Ladder.objects.filter(tier="").values_list("category_id", flat=True))
+    ladders = Ladder.objects.bulk_create(
+        Ladder(category_id=category_id, version=1, valid_from=FIRST_VALID_FROM)
+        for category_id in wanted
+        if category_id not in made
+    )
+    LadderRung.objects.bulk_create(
+        LadderRung(ladder=ladder, rung=rung, amount=amount, unit=unit)
+        for ladder in ladders
+        for amount, unit in [wanted[ladder.category_id]]
+        for rung in Rung.values
+    )
 
 
 def _write_terms(versions: Iterable[tuple[DeadlineVersion, Iterable[Term]]]) -> None:

@@ -1,9 +1,11 @@
-"""Clocks of a case: start, finish, pause, resume, extend; and what happens when they run out.
+"""Clocks of a case: start, finish, pause, resume, extend.
 
 What lives here: clock rows and their timers. What must not: how time is counted
-(core.working_calendar) and how timers fire (core.services.timers).
+(core.working_calendar), how timers fire (core.services.timers) and what happens when a clock
+has run out (lateness.py).
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from django.db.models import F, Q
@@ -12,10 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from core import prepared
 from core.errors import Invalid
-from core.models import Timer
 from core.rows import Table, read
 from core.services.timers import TimerSpec, cancel_timers, set_timers
-from core.working_calendar import Unit, WorkingCalendar, seconds_of
+from core.working_calendar import WorkingCalendar, seconds_of
 from incidents.models import (
     Category,
     Deadline,
@@ -23,16 +24,13 @@ from incidents.models import (
     Incident,
     Stage,
     StageClock,
-    SupervisionNotice,
     WhistleParty,
 )
-from incidents.services.step import Step, background_row
-from incidents.workflow import COMMAND_RUNG, LADDER, SYSTEM, TOP_RUNG, base_rung
+from incidents.queries.ladders import rungs_above
+from incidents.services.step import Step
 
 # A warning goes out when this share of the time has run.
 WARN_AT = 0.75
-# How long a rung has before the case climbs on, where the deadlines do not say.
-DEFAULT_CLIMB = (1, Unit.WORKING_DAYS)
 
 
 def current_version(category: Category | None, *, on: datetime) -> DeadlineVersion | None:
@@ -144,7 +142,7 @@ def pause(case: Step) -> None:
     calendar = WorkingCalendar.load()
     paused = [c for c in case.clocks if c.due_at and not c.finished_at]
     for clock in paused:
-        clock.remaining = calendar.elapsed(case.now, _due(clock), clock.unit)
+        clock.remaining = calendar.elapsed(case.now, due_of(clock), clock.unit)
         clock.due_at = None
     StageClock.objects.bulk_update(paused, ["remaining", "due_at"])
     _cancel(paused)
@@ -177,7 +175,7 @@ def extend(case: Step, *, amount: int, unit: str) -> None:
     if not longer:
         raise Invalid(_("No deadline is running that could be extended."))
     for clock in longer:
-        clock.due_at = calendar.add(max(_due(clock), case.now), more, unit)
+        clock.due_at = calendar.add(max(due_of(clock), case.now), more, unit)
         clock.cycle += 1
         clock.warned_at = clock.breached_at = clock.rung = None
     StageClock.objects.bulk_update(longer, ["due_at", "cycle", "warned_at", "breached_at", "rung"])
@@ -187,24 +185,63 @@ def extend(case: Step, *, amount: int, unit: str) -> None:
         case.incident.overdue_at = None
 
 
+def redate(case: Step) -> list[tuple[StageClock, datetime]]:
+    """Give clocks the time their deadline has now; return them with what was due before."""
+    calendar = WorkingCalendar.load()
+    terms = {(row.stage, row.name): (row.amount, row.unit) for row in deadlines_of(case.incident)}
+    changed = []
+    for clock, (amount, unit) in outdated(calendar, case.clocks, terms):
+        changed.append((clock, due_of(clock)))
+        clock.amount, clock.unit, clock.warned_at = amount, unit, None
+        clock.due_at = calendar.add(clock.started_at, seconds_of(amount, unit), unit)
+        clock.cycle += 1
+    clocks = [clock for clock, _before in changed]
+    StageClock.objects.bulk_update(clocks, ["amount", "unit", "due_at", "cycle", "warned_at"])
+    _cancel(clocks)
+    _set_timers(calendar, case.incident, clocks, case.now)
+    return changed
+
+
+def outdated(
+    calendar: WorkingCalendar,
+    clocks: Iterable[StageClock],
+    terms: Mapping[tuple[str, str], tuple[int, str]],
+) -> list[tuple[StageClock, tuple[int, str]]]:
+    """Return clocks whose deadline has another time now, each with its (amount, unit).
+
+    ``terms`` is {(stage, sub-stage): (amount, unit)}. Only clocks that still have exactly the
+    time of their rule: what was paused, extended or missed was decided for this case, and stays.
+    """
+    found = []
+    for clock in clocks:
+        term = terms.get((clock.stage, clock.name))
+        if term is None or term == (clock.amount, clock.unit):
+            continue
+        whole = seconds_of(clock.amount, clock.unit)
+        as_ruled = clock.due_at == calendar.add(clock.started_at, whole, clock.unit)
+        if as_ruled and not clock.finished_at and not clock.breached_at:
+            found.append((clock, term))
+    return found
+
+
 def _set_timers(
     calendar: WorkingCalendar, incident: Incident, clocks: list[StageClock], now: datetime
 ) -> None:
     specs = []
     for clock in clocks:
         if clock.breached_at:
-            specs += _climb_spec(calendar, incident, clock, now)
+            specs += climb_specs(calendar, incident, clock, now)
             continue
-        specs.append(_spec(clock, "due", _due(clock)))
-        if not clock.warned_at:
-            whole = calendar.elapsed(now, _due(clock), clock.unit)
+        specs.append(_spec(clock, "due", due_of(clock)))
+        if not clock.warned_at and due_of(clock) > now:
+            whole = calendar.elapsed(now, due_of(clock), clock.unit)
             specs.append(
                 _spec(clock, "warn", calendar.add(now, round(whole * WARN_AT), clock.unit))
             )
     set_timers(specs)
 
 
-def _due(clock: StageClock) -> datetime:
+def due_of(clock: StageClock) -> datetime:
     """Return when a running clock is due; a paused one has no such moment."""
     assert clock.due_at is not None
     return clock.due_at
@@ -221,117 +258,24 @@ def _spec(clock: StageClock, kind: str, due_at: datetime, stage: str = "") -> Ti
     )
 
 
-def _climb_spec(
+def climb_specs(
     calendar: WorkingCalendar, incident: Incident, clock: StageClock, now: datetime
 ) -> list[TimerSpec]:
-    """Return the timer of the next rung, or nothing at the top of the ladder."""
-    if clock.rung is None or clock.rung >= TOP_RUNG:
+    """Return the timer of the next rung, or nothing at the top of the ladder (≤ 2 queries)."""
+    if clock.rung is None:
         return []
-    version = incident.deadline_version or current_version(None, on=now)
-    amount, unit = (version.escalate_amount, version.escalate_unit) if version else DEFAULT_CLIMB
-    at = calendar.add(now, seconds_of(amount, unit), unit)
-    return [_spec(clock, "climb", at, stage=str(clock.rung + 1))]
+    above = rungs_above(incident, clock.rung, on=clock.started_at)[:1]
+    return [
+        _spec(
+            clock,
+            "climb",
+            calendar.add(now, seconds_of(rung.amount, rung.unit), rung.unit),
+            stage=str(rung.rung),
+        )
+        for rung in above
+    ]
 
 
 def _cancel(clocks: list[StageClock]) -> None:
     if clocks:
         cancel_timers("clock", [clock.pk for clock in clocks])
-
-
-# What happens when a timer of a clock is due. Called by the sweep with claimed timers.
-
-
-def on_clock_timers(timers: list[Timer], now: datetime) -> list[Timer]:
-    """Warn, mark late or climb for each timer; return those whose case is busy just now."""
-    clocks = StageClock.objects.select_related("party__department").in_bulk(
-        {timer.subject_id for timer in timers}
-    )
-    cases = {
-        case.pk: case
-        for case in Incident.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("category", "owner_department", "owner_area", "deadline_version")
-        .filter(pk__in={clock.incident_id for clock in clocks.values()})
-        .order_by("pk")
-    }
-    # The lock may have been waited for by a step that changed the clocks: read them again.
-    clocks = StageClock.objects.select_related("party__department").in_bulk(list(clocks))
-    busy = []
-    for timer in timers:
-        clock = clocks.get(timer.subject_id)
-        if clock is None:
-            continue
-        if clock.incident_id not in cases:
-            busy.append(timer)
-        elif not clock.finished_at and clock.due_at and clock.cycle == timer.cycle:
-            _HANDLERS[timer.kind](cases[clock.incident_id], clock, timer, now)
-    return busy
-
-
-def _warn(incident: Incident, clock: StageClock, timer: Timer, now: datetime) -> None:
-    clock.warned_at = now
-    clock.save(update_fields=["warned_at"])
-    with background_row(incident=incident, action="warn", actor=SYSTEM, now=now) as case:
-        case.data = _facts(clock)
-        _tell_responsible(case, clock, "warn")
-
-
-def _miss(incident: Incident, clock: StageClock, timer: Timer, now: datetime) -> None:
-    clock.breached_at = now
-    with background_row(incident=incident, action="overdue", actor=SYSTEM, now=now) as case:
-        case.data = _facts(clock)
-        incident.overdue_at = incident.overdue_at or now
-        if clock.stage not in {Stage.TRIAGE, Stage.CALLBACK}:
-            case.count("overdue")
-        _tell_responsible(case, clock, "overdue")
-    _climb_to(incident, clock, min(_standing(incident, clock) + 1, TOP_RUNG), now)
-
-
-def _climb(incident: Incident, clock: StageClock, timer: Timer, now: datetime) -> None:
-    _climb_to(incident, clock, int(timer.stage), now)
-
-
-_HANDLERS = {"clock_warn": _warn, "clock_due": _miss, "clock_climb": _climb}
-CLOCK_TIMER_KINDS = tuple(_HANDLERS)
-
-
-def _standing(incident: Incident, clock: StageClock) -> int:
-    """Return the rung responsible for the clock: who must act stands on it."""
-    if clock.stage in {Stage.TRIAGE, Stage.VERIFY, Stage.CALLBACK}:
-        return COMMAND_RUNG
-    return base_rung(incident)
-
-
-def _climb_to(incident: Incident, clock: StageClock, rung: int, now: datetime) -> None:
-    """Tell one rung, with a numbered supervision notice, and set the timer of the next."""
-    clock.rung = rung
-    clock.save(update_fields=["breached_at", "rung"])
-    notice = SupervisionNotice.objects.create(
-        incident=incident, clock=clock, cycle=clock.cycle, rung=rung, issued_at=now
-    )
-    with background_row(incident=incident, action="escalate", actor=SYSTEM, now=now) as case:
-        incident.rung = max(incident.rung, rung)
-        case.data = {**_facts(clock), "rung": rung, "notice": notice.number}
-        area_id = area_of_rung(incident, rung)
-        case.tell("escalate", role=LADDER[rung], area_id=area_id, **case.data)
-        _tell_responsible(case, clock, "supervision")
-    set_timers(_climb_spec(WorkingCalendar.load(), incident, clock, now))
-
-
-def area_of_rung(incident: Incident, rung: int) -> int:
-    """Return the area whose people stand on ``rung`` for this case."""
-    level = ("grid", "grid", "village", "town", "county", "county")[rung]
-    return getattr(incident, f"{level}_id") or incident.county_id
-
-
-def _tell_responsible(case: Step, clock: StageClock, kind: str) -> None:
-    if clock.party:
-        case.tell(kind, department=clock.party.department, **_facts(clock))
-    elif clock.stage in {Stage.TRIAGE, Stage.VERIFY, Stage.CALLBACK}:
-        case.tell_command(kind, **_facts(clock))
-    else:
-        case.tell_owner(kind, **_facts(clock))
-
-
-def _facts(clock: StageClock) -> dict:
-    facts = {"stage": clock.stage, "name": clock.name, "due_at": _due(clock).isoformat()}
-    return {**facts, "department": clock.party.department.name} if clock.party else facts

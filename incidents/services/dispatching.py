@@ -4,6 +4,8 @@ The first receiver owns a case until somebody else accepts it; an arbiter's
 decision is final; nothing goes down to a village that villages do not do.
 """
 
+from datetime import datetime
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -14,6 +16,7 @@ from incidents.models import (
     Category,
     Incident,
     Stage,
+    State,
     Suggestion,
     Tier,
 )
@@ -21,7 +24,7 @@ from incidents.registry import handovers
 from incidents.services import clocks, routing
 from incidents.services.handling import lapse_requests
 from incidents.services.step import Step, lock, required, step
-from incidents.workflow import SYSTEM, Actor
+from incidents.workflow import COMMAND_RUNG, SYSTEM, Actor, area_of_rung
 
 VILLAGE_LEVELS: frozenset[str] = frozenset({Level.VILLAGE, Level.GRID, Level.UNIT})
 
@@ -170,6 +173,41 @@ def hand_to(case: Step, *, department: Department | None = None, area: Area | No
     case.tell_owner("dispatched")
 
 
+def take_up(*, incident_id: int, rung: int, now: datetime) -> Incident:
+    """Let a rung of the ladder have the case of whoever let its deadline pass.
+
+    A village or town becomes its owner; the command centre dispatches it anew.
+    """
+    with step(incident_id=incident_id, action="take_up", actor=SYSTEM, now=now) as case:
+        incident = case.incident
+        case.data = {"rung": rung}
+        case.tell_owner("taken_up")
+        lapse_requests(case, _("The case went another way in the meantime."))
+        if rung >= COMMAND_RUNG:
+            back_to_command(case)
+            case.tell_command("taken_up_here")
+        else:
+            case.to(State.DISPATCHED)
+            hand_to(case, area=Area.objects.get(pk=area_of_rung(incident, rung)))
+        incident.rung = rung
+    return incident
+
+
+def back_to_command(case: Step) -> None:
+    """Let the case wait, without an owner, for the command centre to dispatch it anew."""
+    incident = case.incident
+    case.to(State.PENDING)
+    clocks.drop(case)
+    without_owner(incident)
+    incident.rung = COMMAND_RUNG
+    clocks.start(case, Stage.TRIAGE)
+
+
+def without_owner(incident: Incident) -> None:
+    """Take the case from whoever has it."""
+    incident.owner_department = incident.owner_area = incident.handler = None
+
+
 def object_to(*, incident_id: int, actor: Actor, reason: str, seen: int | None = None) -> Incident:
     """Object to the dispatch, once, with a reason; the receiver keeps the case meanwhile."""
     with step(incident_id=incident_id, action="object", actor=actor, seen=seen) as case:
@@ -283,9 +321,8 @@ def recall(*, incident_id: int, actor: Actor, reason: str, seen: int | None = No
     """Bring a case that left the normal road back to triage."""
     with step(incident_id=incident_id, action="recall", actor=actor, seen=seen) as case:
         case.note = required(reason, "reason")
-        incident = case.incident
-        incident.merged_into = None
-        incident.owner_department = incident.owner_area = incident.handler = None
+        case.incident.merged_into = None
+        without_owner(case.incident)
         clocks.start(case, Stage.TRIAGE)
     return case.incident
 

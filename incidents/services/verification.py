@@ -28,7 +28,7 @@ from incidents.models import (
 )
 from incidents.queries import acted_in_round
 from incidents.services import clocks, whistle
-from incidents.services.dispatching import hand_to
+from incidents.services.dispatching import back_to_command, hand_to, without_owner
 from incidents.services.step import Step, parent_of, person, required, step
 from incidents.workflow import (
     COMMAND_RUNG,
@@ -199,7 +199,7 @@ def reopen(case: Step) -> None:
     if incident.round - 1 > REOPEN_CAP:
         case.to(State.SUPERVISED)
         case.data["reopened"] = "supervised"
-        _without_owner(incident)
+        without_owner(incident)
         incident.rung = COMMAND_RUNG
         demand = SupervisionNotice.objects.create(
             incident=incident,
@@ -218,16 +218,9 @@ def reopen(case: Step) -> None:
         hand_to(case, area=above)
         return
     # Above a town or a department stands the command centre: it dispatches anew.
-    case.to(State.PENDING)
     case.data["reopened"] = "county"
-    _without_owner(incident)
-    incident.rung = COMMAND_RUNG
-    clocks.start(case, Stage.TRIAGE)
+    back_to_command(case)
     case.tell_command("reopened")
-
-
-def _without_owner(incident: Incident) -> None:
-    incident.owner_department = incident.owner_area = incident.handler = None
 
 
 def count_closure(case: Step) -> None:

@@ -1,5 +1,7 @@
 """What an administrator changes about incidents, and what nobody may change."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
@@ -48,8 +50,6 @@ def new_deadlines(**stages):
     data = {
         "deadline_versions-TOTAL_FORMS": 1,
         "deadline_versions-0-valid_from": timezone.localdate(),
-        "deadline_versions-0-escalate_amount": 1,
-        "deadline_versions-0-escalate_unit": "working_days",
     }
     for stage in Stage.values:
         data[f"deadline_versions-0-{stage}_amount"] = stages.get(stage, "")
@@ -96,7 +96,7 @@ def test_saving_an_item_without_new_deadlines_makes_no_version(admin, world):
 def test_a_version_without_any_deadline_is_refused_on_the_form(admin, world):
     page = admin.get(change(world.rubbish))
     data = fields_of(page) | new_deadlines()
-    data["deadline_versions-0-escalate_amount"] = 3
+    data["deadline_versions-0-valid_from"] = timezone.localdate() + timedelta(days=3)
     assert admin.post(change(world.rubbish), data).status_code == 200
     assert not world.rubbish.deadline_versions.exists()
 

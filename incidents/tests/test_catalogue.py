@@ -126,8 +126,6 @@ def test_a_new_version_of_deadlines_takes_effect_on_its_day(county):
     later = set_deadlines(
         category=item,
         terms=[Term("respond", 3, "working_days")],
-        escalate_amount=1,
-        escalate_unit="working_days",
         valid_from=today.replace(year=today.year + 1),
         actor=None,
     )
@@ -149,8 +147,6 @@ def test_deadlines_that_say_nothing_are_refused(county, terms):
         set_deadlines(
             category=Category.objects.first(),
             terms=terms,
-            escalate_amount=1,
-            escalate_unit="working_days",
             actor=None,
         )
 

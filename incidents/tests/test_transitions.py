@@ -27,6 +27,7 @@ EXPECTED = {
     "hand_over": (ANY_EXIT, "command town_admin"),
     "recall": ("emergency statutory duplicate out_of_remit", "command town_admin"),
     "dispatch": ("pending supervised dispatched", "command town_admin system ai"),
+    "take_up": ("dispatched accepted arrived", "system ai"),
     "object": ("dispatched", "city_handler"),
     "uphold_objection": ("objected", "command"),
     "reject_objection": ("objected", "command"),
