@@ -33,6 +33,18 @@ def page_urls(request: HttpRequest, page: Page) -> dict[str, str]:
     return urls
 
 
+def number_in(text: str | None) -> int:
+    """Return the whole number that a text of an address or a form is, 0 for anything else.
+
+    No id is 0, so nothing is found by it. More than 18 digits are no number of a table's.
+
+    >>> number_in("12"), number_in("x"), number_in(None)
+    (12, 0, 0)
+    """
+    text = text or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
 def private_picture(stored: Any, name: str) -> FileResponse:
     """Return a stored JPEG for the eyes of whoever asked alone; raises Http404 if it is gone."""
     try:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from core.masking import mask_name, mask_phone
 from core.services import audit, sheets
 from core.sheets.plan import SheetKind
+from core.web import number_in
 from grids import closing, moves, phone
 from grids.desks import Desk
 from grids.desks import register as register_desk
@@ -38,6 +39,7 @@ def connect() -> None:
         count=households_moving.count,
         follow=households_moving.follow,
         hold=households_moving.hold,
+        scatter=households_moving.scatter,
     )
     sheets.register(
         SheetKind(
@@ -52,8 +54,7 @@ def connect() -> None:
 
 
 def _find(user: User, scope: Scope, key: str) -> Household | None:
-    pk = int(key) if key.isdecimal() and len(key) < 19 else 0
-    return visible_households(scope).filter(pk=pk).first()
+    return visible_households(scope).filter(pk=number_in(key)).first()
 
 
 def _may_look(user: User, scope: Scope, household: Any) -> bool:

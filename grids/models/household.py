@@ -46,6 +46,17 @@ PROFILING = (
 )
 
 
+def reach_of(areas: Iterable[Area]) -> Q:
+    """Return what is true of the households of these areas, whatever their levels."""
+    by_level: dict[str, list[int]] = {}
+    for area in areas:
+        by_level.setdefault(area.level, []).append(area.pk)
+    reach = Q(pk__in=[])
+    for level, ids in by_level.items():
+        reach |= Q(**{f"{level}_id__in": ids})
+    return reach
+
+
 class HouseholdQuerySet(models.QuerySet["Household"]):
     """Reads over households."""
 
@@ -55,13 +66,7 @@ class HouseholdQuerySet(models.QuerySet["Household"]):
 
     def within(self, areas: Iterable[Area]) -> "HouseholdQuerySet":
         """Return the households of these areas, whatever their levels."""
-        by_level: dict[str, list[int]] = {}
-        for area in areas:
-            by_level.setdefault(area.level, []).append(area.pk)
-        reach = Q(pk__in=[])
-        for level, ids in by_level.items():
-            reach |= Q(**{f"{level}_id__in": ids})
-        return self.filter(reach)
+        return self.filter(reach_of(areas))
 
 
 class Household(models.Model):

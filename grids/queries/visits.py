@@ -38,6 +38,7 @@ def due_today(areas: Sequence[Area], *, today: date) -> HouseholdQuerySet:
         .living()
         .filter(next_due_on__lte=today)
         .exclude(last_tried_on=today)
+        .defer("phone")
     )
 
 
@@ -70,6 +71,7 @@ def due_soon(areas: Sequence[Area], *, today: date) -> list[Household]:
         Household.objects.within(areas)
         .living()
         .filter(next_due_on__gt=today, next_due_on__lte=today + timedelta(days=SOON_DAYS))
+        .defer("phone")
         .order_by("next_due_on", "id")[:SOON_SIZE]
     )
 
@@ -145,10 +147,11 @@ class Covered:
 # period's first day answered a date before its end. Early visits of others count for nothing.
 _COVERAGE = """
     WITH met AS (
-        SELECT household_id, bool_or(at < %(until)s) AS inside, bool_or(due_on < %(end)s) AS due
-          FROM grids_visit
-         WHERE met AND at >= %(since)s
-         GROUP BY household_id
+        SELECT v.household_id, bool_or(v.at < %(until)s) AS inside,
+               bool_or(v.due_on < %(end)s) AS due
+          FROM grids_visit v JOIN grids_household h ON h.id = v.household_id
+         WHERE v.met AND v.at >= %(since)s AND h.{level}_id = %(area)s
+         GROUP BY v.household_id
     )
     SELECT h.{child}_id,
            count(*) FILTER (WHERE h.moved_out_on IS NULL),

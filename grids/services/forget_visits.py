@@ -11,21 +11,27 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.services import audit
-from grids.models import Household, Visit, VisitPhoto
+from grids.models import Household, HouseholdCare, Visit, VisitPhoto
 
 
 def forget_contacts(
     *, before: datetime, after: int, batch: int, days: int, now: datetime
 ) -> tuple[list[int], int | None]:
-    """Erase name and phone of households that moved out before ``before``."""
+    """Erase name, phone and why care was needed, of households that moved out before ``before``."""
     # Encrypted columns cannot be filtered by the ORM; whether something is there can be seen.
     left = Household.objects.filter(
         pk__gt=after, moved_out_on__lt=timezone.localdate(before)
-    ).extra(where=["contact <> '' OR phone <> ''"])
+    ).extra(
+        where=[
+            "contact <> '' OR phone <> '' OR EXISTS (SELECT 1 FROM grids_householdcare c"
+            " WHERE c.household_id = grids_household.id AND c.reason <> '')"
+        ]
+    )
     ids = list(
         left.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)[:batch]
     )
     Household.objects.filter(pk__in=ids).update(contact="", phone="", phone_index="")
+    HouseholdCare.objects.filter(household__in=ids).update(reason="")
     return ids, ids[-1] if ids else None
 
 

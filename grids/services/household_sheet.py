@@ -4,12 +4,15 @@ What lives here: the columns, the plan of what a row would do, and doing what wa
 must not: the single verbs (households.py), and reading files (core.sheets).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
+from django.db.models.functions import Left, Length
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -25,28 +28,31 @@ from core.sheets.columns import (
     Kind,
     Refused,
     choice,
+    digits,
+    for_reading,
     or_masked,
     text,
     whole_number,
 )
 from core.sheets.plan import ADDED, CHANGED, ENDED, UNCHANGED, Line, Progress, Row, refused
-from grids.models import Area, AreaCode, CareTag, Household, HouseholdCare, Level, User
-from grids.models.household import KEEPERS_OF_LEDGER, PEOPLE_MOST, HouseholdQuerySet
+from grids.models import Area, CareTag, Household, HouseholdCare, Level, User
+from grids.models.household import KEEPERS_OF_LEDGER, PEOPLE_MOST, reach_of
 from grids.queries import Place, Scope, places_of_areas
+from grids.queries.codes import areas_of_codes
 from grids.queries.households import posted_areas
 from grids.services.households import (
     REASON_LIMIT,
     HouseholdFields,
-    end_household,
+    end_households,
     place_columns,
     put_fields,
     review_day,
 )
+from grids.services.territory import keep_tree
 from grids.services.visit_rules import recount
 
 SHEET = "households"
 BATCH = 1000
-# What stands in a cell instead of a name or number that was masked when the list went out.
 # A statement for each row is a thousand times cheaper to build than a CASE over all of them.
 _SAVE = """
     UPDATE grids_household
@@ -66,14 +72,6 @@ def _parse_number(value: str) -> int:
     return int(value)
 
 
-def _parse_code(value: str) -> str:
-    if len(value) not in (15, 17) or not (value.isascii() and value.isdigit()):
-        raise Refused(
-            _("A grid's code has 15 digits, a unit's 17."), _("Copy it from the sheet of codes.")
-        )
-    return value
-
-
 def columns(actor: User | None) -> list[Column]:
     """Return the columns, with the care tags that may be given (1 query)."""
     tags = [(tag.code, tag.label) for tag in CareTag.objects.filter(active=True)]
@@ -88,19 +86,13 @@ def columns(actor: User | None) -> list[Column]:
         Column(
             "place",
             _lazy("Unit or grid code"),
-            Kind(_parse_code),
+            digits(15, 17),
             required=True,
             note=_lazy("17 digits of the unit, or 15 of a grid that has none."),
             example="41990010120100101",
             width=22,
         ),
-        Column(
-            "place_name",
-            _lazy("Place"),
-            text(200),
-            note=_lazy("For reading only; the code decides."),
-            width=30,
-        ),
+        for_reading("place_name", _lazy("Place")),
         Column("address", _lazy("Door or address"), text(100), required=True, width=24),
         Column("contact", _lazy("Contact person"), or_masked(text(40)), width=12),
         Column("phone", _lazy("Phone"), or_masked(PHONE), example="19900001234", width=16),
@@ -143,7 +135,7 @@ class _Known:
 
 
 def plan(rows: Sequence[Row], *, actor: User, progress: Progress, lock: bool) -> list[Line]:
-    """Return what each row would do; changes nothing. Six queries however many rows.
+    """Return what each row would do; changes nothing. Seven queries however many rows.
 
     A row is a household by its number, else by place and door. Places and numbers outside of the
     actor's own ledger are refused like those that do not exist.
@@ -160,12 +152,15 @@ def plan(rows: Sequence[Row], *, actor: User, progress: Progress, lock: bool) ->
 
 def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
     areas = posted_areas(Scope.for_user(actor), KEEPERS_OF_LEDGER)
+    if lock:
+        keep_tree()
     places = _places({row.values["place"] for row in rows} - {None})
     numbers = {row.values["number"] for row in rows} - {None}
-    living = Household.objects.within(areas).living()
-    found = _locked(living.filter(pk__in=numbers), lock)
-    there = _locked(living.within([p for p in places.values() if _inside(p, areas)]), lock)
-    households = {household.pk: household for household in (*there, *found)}
+    # All in one order, as whoever else takes many of them does: two sheets never hold each other.
+    living = Household.objects.within(areas).living().order_by("pk")
+    named = living.filter(Q(pk__in=numbers) | reach_of(_own(places.values(), areas)))
+    found = named.select_for_update(of=("self",)) if lock else named
+    households = {household.pk: household for household in found}
     care = HouseholdCare.objects.filter(household__in=households, ended_on__isnull=True)
     return _Known(
         areas=areas,
@@ -178,28 +173,27 @@ def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
     )
 
 
-def _locked(rows: HouseholdQuerySet, lock: bool) -> list[Household]:
-    rows = rows.order_by("pk")
-    return list(rows.select_for_update(of=("self",)) if lock else rows)
+def _own(places: Iterable[Area], areas: Sequence[Area]) -> list[Area]:
+    return [place for place in places if _inside(place, areas)]
 
 
 def _places(codes: Iterable[str]) -> dict[str, Area]:
-    """Return the open areas that have these codes, or had them (2 queries)."""
-    wanted = list(codes)
-    open_areas = Area.objects.open().filter(level__in=[Level.GRID, Level.UNIT])
-    light = open_areas.only("pk", "code", "name", "level", "path", "depth", "closed_on")
-    found = {area.code: area for area in light.filter(code__in=wanted)}
-    left = [code for code in wanted if code not in found]
-    old = AreaCode.objects.filter(code__in=left, area__in=open_areas).select_related("area")
-    return {row.code: row.area for row in old.defer("area__boundary", "area__outline")} | found
+    """Return the open grids and units that have these codes, or had them (≤ 2 queries)."""
+    return {
+        code: area
+        for code, area in areas_of_codes(codes).items()
+        if area.closed_on is None and area.level in {Level.GRID, Level.UNIT}
+    }
 
 
 def _divided(places: Iterable[Area]) -> set[str]:
-    """Return the paths of the grids that have open units (1 query)."""
+    """Return the paths of the grids that have open units (≤ 1 query)."""
     grids = [place.path for place in places if place.level == Level.GRID]
+    if not grids:
+        return set()
     units = Area.objects.open().filter(level=Level.UNIT)
-    above = set(units.values_list("path", flat=True)) if grids else set()
-    return {path[: -Area.steplen] for path in above} & set(grids)
+    above = units.annotate(above=Left("path", Length("path") - Area.steplen))
+    return set(above.filter(above__in=grids).order_by().values_list("above", flat=True).distinct())
 
 
 def _inside(place: Area, areas: Sequence[Area]) -> bool:
@@ -371,7 +365,7 @@ def apply(lines: Sequence[Line], *, actor: User, source: str) -> dict[str, int]:
     ids = [line.op["id"] for line in lines if line.op["id"]]
     known = Household.objects.in_bulk(ids)
     # Those that leave make room at their door for others of the same sheet.
-    left = [_left(known[line.op["id"]], line) for line in lines if _is(line, "end")]
+    left = _left(lines, known)
     added = [_new(line, places) for line in lines if _is(line, "add")]
     changed = [
         _changed(known[line.op["id"]], line, places) for line in lines if _is(line, "change")
@@ -414,9 +408,15 @@ def _changed(household: Household, line: Line, places: dict[int, Place]) -> Hous
     return household
 
 
-def _left(household: Household, line: Line) -> Household:
-    end_household(household, on=date.fromisoformat(line.op["on"]))
-    return household
+def _left(lines: Iterable[Line], known: dict[int, Household]) -> list[Household]:
+    """Let those move out that the lines say, and return them (2 queries for each day)."""
+    by_day: dict[str, list[Household]] = defaultdict(list)
+    for line in lines:
+        if _is(line, "end"):
+            by_day[line.op["on"]].append(known[line.op["id"]])
+    for day, households in by_day.items():
+        end_households(households, on=date.fromisoformat(day))
+    return [household for households in by_day.values() for household in households]
 
 
 def _save(households: Sequence[Household]) -> None:

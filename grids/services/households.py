@@ -4,12 +4,15 @@ What must not live here: visits (visits.py), how often they are due (visit_rules
 (household_sheet.py). Nothing personal goes into the audit trail: it says which fields changed.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import DateField, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +22,7 @@ from core.phone import PhoneError, plain_phone
 from core.services import audit
 from grids.models import (
     NEVER,
+    SHAPES,
     Area,
     CareTag,
     Household,
@@ -31,6 +35,7 @@ from grids.models import (
 from grids.models.household import KEEPERS_OF_LEDGER, LINKS_MOST, PEOPLE_MOST
 from grids.queries import Place, Scope, place_of_area
 from grids.queries.households import looks_after
+from grids.services.territory import keep_tree
 from grids.services.visit_rules import recount
 
 REASON_LIMIT = 200
@@ -76,11 +81,11 @@ def add_household(*, area: Area, fields: HouseholdFields, actor: User) -> Househ
 
     Raises NotAllowed outside the actor's ledger, Invalid for bad fields or a door that is taken.
     """
-    place = _place_to_live(area)
-    household = Household(**place_columns(place))
-    _check_right(household, actor=actor)
-    put_fields(household, fields.cleaned())
+    fields = fields.cleaned()
     with transaction.atomic():
+        household = Household(**place_columns(_place_to_live(area)))
+        _check_right(household, actor=actor)
+        put_fields(household, fields)
         _save(household)
         recount([household.pk])
         _record("add", household, actor=actor)
@@ -104,8 +109,8 @@ def change_household(
 
 def move_household(*, household_id: int, area: Area, seen: int, actor: User) -> Household:
     """Let a household live at another place of the actor's own ledger."""
-    place = _place_to_live(area)
     with transaction.atomic():
+        place = _place_to_live(area)
         household = _locked(household_id, seen=seen, actor=actor)
         before = household.place_id
         for name, value in place_columns(place).items():
@@ -125,19 +130,24 @@ def move_out(*, household_id: int, on: date, seen: int, actor: User) -> Househol
         raise Invalid(_("This day has not come yet."), field="on")
     with transaction.atomic():
         household = _locked(household_id, seen=seen, actor=actor)
-        end_household(household, on=on)
+        end_households([household], on=on)
         _save(household)
         _record("move_out", household, actor=actor, data={"on": str(on)})
     return household
 
 
-def end_household(household: Household, *, on: date) -> None:
-    """Set the day a household left and end what hung on it; the caller saves it."""
-    household.moved_out_on, household.next_due_on = on, NEVER
-    household.care.filter(ended_on__isnull=True).update(ended_on=on)
-    for link in household.links.filter(valid_to__isnull=True):
-        link.valid_to = max(on, link.valid_from)
-        link.save(update_fields=["valid_to"])
+def end_households(households: Iterable[Household], *, on: date) -> None:
+    """Set the day these left and end what hung on them (2 queries); the caller saves them.
+
+    Nothing ends before it began: what was noted after that day ends on its own first day.
+    """
+    for household in households:
+        household.moved_out_on, household.next_due_on = on, NEVER
+    day = Value(on, DateField())
+    care = HouseholdCare.objects.filter(household__in=households, ended_on__isnull=True)
+    care.update(ended_on=Greatest("since", day))
+    links = HouseholdLink.objects.filter(household__in=households, valid_to__isnull=True)
+    links.update(valid_to=Greatest("valid_from", day))
 
 
 def tag_household(
@@ -271,6 +281,9 @@ def place_columns(place: Place) -> dict[str, int | None]:
 
 
 def _place_to_live(area: Area) -> Place:
+    """Return the place, which stays as it is until the end of the transaction."""
+    keep_tree()
+    area = Area.objects.defer(*SHAPES).get(pk=area.pk)
     if area.closed_on is not None or area.level not in {Level.GRID, Level.UNIT}:
         raise Invalid(_("Choose a ten-household unit, or a grid that has none."), field="area")
     below = Area.objects.open().filter(path__startswith=area.path, depth__gt=area.depth)

@@ -206,6 +206,15 @@ def lock_tree() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
 
 
+def keep_tree() -> None:
+    """Let nobody change the tree until the end of the transaction; many may keep it at once.
+
+    For whoever puts something into an area that must not be closed or divided meanwhile.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TREE_LOCK])
+
+
 def _known(codes: set[str]) -> dict[str, Area]:
     fields = ("id", "code", "name", "level", "path", "depth", "grid_kind", "organisation")
     return {a.code: a for a in Area.objects.filter(code__in=codes - {""}).only(*fields)}

@@ -55,7 +55,7 @@ def recount(household_ids: Sequence[int], *, today: date | None = None) -> int:
     """Set interval and due date of these households by the rules in force (1 query).
 
     Of all rules of the areas a household lies in, for everybody or for a tag it has, the
-    shortest wins. Returns how many changed.
+    shortest wins. The caller holds the rows' locks. Returns how many changed.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -133,10 +133,12 @@ def apply_rules(*, batch: int = BATCH) -> int:
         )
         if rule is None:
             return 0
+        # Locked before they are counted: a visit that is being stored comes first and is seen.
         ids = list(
             Household.objects.within([rule.area])
             .filter(pk__gt=rule.applied_up_to)
             .order_by("pk")
+            .select_for_update(of=("self",))
             .values_list("pk", flat=True)[:batch]
         )
         recount(ids, today=today)

@@ -37,8 +37,9 @@ EXACT = 50
 class SentVisit:
     """What the visitor sends. ``key`` is the phone's UUID; the same key is the same visit.
 
-    ``at`` is when the visitor checked in (now if not given), the position WGS-84 degrees with
-    ``accuracy`` in metres. ``need`` is what shall become a case.
+    ``at`` is when the visitor checked in (now if not given), the position degrees of
+    ``coordinate_system`` (one of core.places.SYSTEMS) with ``accuracy`` in metres. ``need`` is
+    what shall become a case.
     """
 
     household_id: int
@@ -47,6 +48,7 @@ class SentVisit:
     at: datetime | None = None
     latitude: float | None = None
     longitude: float | None = None
+    coordinate_system: str = "wgs84"
     accuracy: int | None = None
     diary: str = ""
     need: str = ""
@@ -163,7 +165,7 @@ def _short(text: str, limit: int, name: str) -> str:
 def _point(sent: SentVisit) -> Point | None:
     if sent.latitude is None or sent.longitude is None:
         return None
-    latitude, longitude = to_wgs84(sent.latitude, sent.longitude)
+    latitude, longitude = to_wgs84(sent.latitude, sent.longitude, sent.coordinate_system)
     return Point(longitude, latitude, srid=4326)
 
 

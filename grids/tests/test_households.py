@@ -9,14 +9,16 @@ from django.urls import reverse
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
 from grids.factories import person
-from grids.models import NEVER, CareTag, Household, HouseholdLink, Role, VisitRule
+from grids.models import NEVER, Area, CareTag, Household, HouseholdLink, Role, VisitRule
 from grids.models.household import LINKS_MOST
 from grids.queries import Scope
 from grids.queries import households as ledger
 from grids.services import care
 from grids.services import households as service
 from grids.services.households import HouseholdFields
+from grids.services.territory import TREE_LOCK
 from grids.tests.households import NAME, PHONE, Ledger, client_of, today
+from grids.views import households as households_pages
 
 pytestmark = pytest.mark.django_db
 
@@ -309,6 +311,14 @@ def test_somebody_of_another_town_links_nobody_here(world):
         service.link_household(household_id=household.pk, member=outsider, actor=world.office)
 
 
+def test_the_page_names_the_head_of_the_unit_while_in_post(world):
+    household = world.household()
+    address = reverse("household", args=[household.pk])
+    assert client_of(world.office).get(address).context["heads"] == [world.head]
+    world.head.postings.update(valid_from="2020-01-01", valid_to=today())
+    assert client_of(world.office).get(address).context["heads"] == []
+
+
 # ---------- leaving
 
 
@@ -331,6 +341,38 @@ def test_who_moved_out_is_never_due_and_has_neither_link_nor_care(world):
         )
 
 
+def test_nothing_ends_before_it_began_when_an_old_departure_is_noted_late(world):
+    household = world.household()
+    service.tag_household(
+        household_id=household.pk, tag=world.alone, reason="独居", actor=world.office
+    )
+    service.link_household(household_id=household.pk, member=world.worker, actor=world.office)
+    seen, long_ago = fresh(household).version, today() - timedelta(days=20)
+    service.move_out(household_id=household.pk, on=long_ago, seen=seen, actor=world.office)
+    care, link = household.care.get(), household.links.get()
+    assert (care.since, care.ended_on) == (today(), today())
+    assert (link.valid_from, link.valid_to) == (today(), today())
+    assert fresh(household).moved_out_on == long_ago
+
+
+# ---------- beside others who change the tree
+
+
+def test_a_household_waits_for_whoever_changes_the_tree_and_finds_the_grid_closed(world):
+    """A grid must not be closed between the look at it and the household that comes into it."""
+    grid = world.county.grids[1]
+    with connection.cursor() as cursor:
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
+        cursor.execute(f"{held} AND granted AND pid = pg_backend_pid() AND objid = %s", [TREE_LOCK])
+        assert cursor.fetchone() == (0,)
+        world.household(area=grid)
+        cursor.execute(f"{held} AND granted AND pid = pg_backend_pid() AND objid = %s", [TREE_LOCK])
+        assert cursor.fetchone() == (1,)
+    Area.objects.filter(pk=grid.pk).update(closed_on=today())
+    with pytest.raises(Invalid):
+        world.household(area=grid)  # as it was read before, still open
+
+
 # ---------- pages
 
 
@@ -351,6 +393,7 @@ def test_the_list_is_narrowed_by_what_is_asked_for(world):
     assert found(show="unlinked") == ["甲"]
     assert found(words="乙") == ["乙"]
     assert found(words="19900005678") == ["乙"]
+    assert found(words="+86 199-0000-5678") == ["乙"]
     assert found(area=world.county.grids[1]) == []
     assert found(tag_id=world.alone.pk) == []
 
@@ -410,3 +453,33 @@ def test_a_household_is_added_at_the_desk(world):
     assert Household.objects.get().contact == NAME
     again = office.post(reverse("household_new"), typed)
     assert again.status_code == 422
+
+
+def test_a_list_longer_than_a_sheet_is_told_and_never_cut(world, monkeypatch):
+    for _ in range(3):
+        world.household()
+    monkeypatch.setattr(households_pages, "MAX_ROWS", 2)
+    office = client_of(world.office)
+    refused = office.get(reverse("households_workbook"), {"show": ""}, follow=True)
+    assert "一张表最多 2 户，这里有 3 户" in refused.content.decode()
+    assert len(file_of(office, "households_file").splitlines()) == 4
+
+
+def test_every_list_that_goes_out_is_on_record(world):
+    world.household()
+    office = client_of(world.office)
+    file_of(office, "households_file")
+    office.get(reverse("households_workbook"))
+    entries = AuditEntry.objects.filter(action="households.exported", actor=world.office)
+    assert [entry.data for entry in entries] == [{"n": 1}, {"n": 1}]
+
+
+def test_the_file_of_many_households_is_read_a_thousand_at_a_time(
+    world, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(ledger, "AT_ONCE", 2)
+    doors = [world.household().address for _ in range(5)]
+    found = ledger.narrowed([world.village], ledger.Filters(), today=today())
+    with django_assert_num_queries(1 + 3 * 2):
+        rows = list(ledger.every_row(found, today=today()))
+    assert [row.household.address for row in rows] == doors

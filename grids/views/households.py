@@ -23,9 +23,10 @@ from core.errors import GeshiError, Invalid, NotAllowed
 from core.form_errors import put_errors
 from core.sheets.reading import MAX_ROWS
 from core.sheets.writing import listing
+from core.web import number_in, page_urls
 from grids.access import roles
 from grids.forms import households as forms
-from grids.models import NEVER, Area, Household, User
+from grids.models import NEVER, Area, Household, Level, User
 from grids.models.household import (
     KEEPERS_OF_LEDGER,
     LEDGER_READERS,
@@ -60,7 +61,6 @@ def households(request: HttpRequest) -> HttpResponse:
     page = ledger.ledger_page(areas, filters, today=today, cursor=request.GET.get("cursor"))
     asked = request.GET.copy()
     asked.pop("cursor", None)
-    here = f"{request.path}?{asked.urlencode()}&cursor="
     context = {
         "rows": ledger.as_rows(page.items, today=today),
         "areas": areas,
@@ -69,11 +69,9 @@ def households(request: HttpRequest) -> HttpResponse:
         "shows": SHOW_LABELS.items(),
         "today": today,
         "never": NEVER,
-        "next_url": here + page.next if page.next else "",
-        "previous_url": here + page.previous if page.previous else "",
         "asked": asked.urlencode(),
         "may_keep": request.scope.has(*KEEPERS_OF_LEDGER),
-    }
+    } | page_urls(request, page)
     return render(request, "grids/households.html", context)
 
 
@@ -83,11 +81,10 @@ def read_filters(request: HttpRequest, areas: list[Area]) -> ledger.Filters:
     area = None
     if asked.get("area"):
         area = inside(asked["area"], areas)
-    tag = asked.get("tag", "")
     show = asked.get("show", "")
     return ledger.Filters(
         area=area,
-        tag_id=int(tag) if tag.isdecimal() and len(tag) < 10 else None,
+        tag_id=number_in(asked.get("tag")) or None,
         show=show if show in ledger.SHOWN else "",
         words=asked.get("words", "").replace("\x00", "").strip()[:WORDS_LIMIT],
     )
@@ -95,8 +92,7 @@ def read_filters(request: HttpRequest, areas: list[Area]) -> ledger.Filters:
 
 def inside(key: str, areas: list[Area]) -> Area:
     """Return the area of this id if it lies in ``areas``, else 404 (1 query)."""
-    pk = int(key) if key.isdecimal() and len(key) < 19 else 0
-    found = Area.objects.inside(*areas).filter(pk=pk).defer("boundary", "outline").first()
+    found = ledger.area_within(areas, key)
     if found is None:
         raise Http404
     return found
@@ -138,13 +134,12 @@ def _page(
         "links": [_link_shown(link, counts[link.member_id]) for link in links],
         "heads": ledger.unit_heads(found.unit_id),
         "visits": page.items,
-        "next_url": f"?cursor={page.next}" if page.next else "",
-        "previous_url": f"?cursor={page.previous}" if page.previous else "",
         "line": line,
         "may_keep": may_keep,
         "actions": ACTIONS.values() if may_keep else [],
         "today": today,
         "never": NEVER,
+        **page_urls(request, page),
         **(more or {}),
     }
     return render(request, "grids/household.html", context, status=status)
@@ -174,7 +169,7 @@ def household_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         if form.is_valid():
             try:
-                area = Area.objects.get(pk=form.cleaned_data["area"])
+                area = Area.objects.only("pk").get(pk=form.cleaned_data["area"])
                 added = service.add_household(
                     area=area, fields=form.fields_given(), actor=request.user
                 )
@@ -216,14 +211,14 @@ def _places(village: Area | None, areas: list[Area]) -> list[tuple[int, str]]:
     grids = {area.path: area.name for area in Area.objects.filter(path__in=_above(found))}
     return [
         (place.pk, " · ".join(filter(None, [grids.get(place.path[: -Area.steplen]), place.name])))
-        if place.level == "unit"
+        if place.level == Level.UNIT
         else (place.pk, place.name)
         for place in found
     ]
 
 
 def _above(units: list[Area]) -> set[str]:
-    return {unit.path[: -Area.steplen] for unit in units if unit.level == "unit"}
+    return {unit.path[: -Area.steplen] for unit in units if unit.level == Level.UNIT}
 
 
 @dataclass(frozen=True)
@@ -240,18 +235,16 @@ class Action:
 
 
 def _seen(request: HttpRequest) -> int:
-    seen = request.POST.get("seen", "")
-    return int(seen) if seen.isdecimal() and len(seen) < 10 else 0
+    return number_in(request.POST.get("seen"))
 
 
 def _part(request: HttpRequest, name: str) -> int:
     """Return the id of the care or link the form is about; 0 finds none."""
-    value = request.POST.get(name) or request.GET.get(name, "")
-    return int(value) if value.isdecimal() and len(value) < 19 else 0
+    return number_in(request.POST.get(name) or request.GET.get(name))
 
 
 def _move(request: HttpRequest, found: Household, form: Form) -> object:
-    area = Area.objects.get(pk=form.cleaned_data["area"])
+    area = Area.objects.only("pk").get(pk=form.cleaned_data["area"])
     return service.move_household(
         household_id=found.pk, area=area, seen=_seen(request), actor=request.user
     )
@@ -295,8 +288,15 @@ def households_workbook(request: HttpRequest) -> HttpResponse:
     """Hand out the list as a workbook that can be uploaded again; names and phones masked."""
     areas = ledger.posted_areas(request.scope, KEEPERS_OF_LEDGER)
     found = ledger.narrowed(areas, read_filters(request, areas), today=timezone.localdate())
+    n = found.count()
+    if n > MAX_ROWS:
+        told = _(
+            "A sheet holds %(most)s households, these are %(n)s. Choose less, or take the CSV."
+        )
+        messages.error(request, told % {"most": f"{MAX_ROWS:,}", "n": f"{n:,}"})
+        return redirect(f"{reverse('households')}?{request.GET.urlencode()}")
     columns = household_sheet.columns(request.user)
-    rows = list(household_sheet.rows_out(found.order_by("pk")[:MAX_ROWS]))
+    rows = list(household_sheet.rows_out(found.order_by("pk")))
     household_sheet.record_export(households=len(rows), actor=request.user)
     title = _("Households")
     return workbook(listing(title, columns, rows), title)

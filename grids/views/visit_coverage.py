@@ -3,8 +3,8 @@
 What must not live here: single households (households.py) and the phone (visits.py).
 """
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -16,41 +16,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from core.csv_file import csv_file
 from core.errors import Invalid
 from core.form_errors import put_errors
-from core.sheets.defusing import defused
 from grids.access import roles
 from grids.forms.households import PeriodForm, RuleForm
-from grids.models import Area, Level
+from grids.models import SHAPES, Area, Level
 from grids.models.household import LEDGER_READERS
 from grids.queries import households as ledger
 from grids.queries import visits
+from grids.services.household_sheet import record_export
 from grids.services.visit_rules import RULE_MAKERS, add_rule
 from grids.views.households import inside, read_filters
-
-CSV_TYPE = "text/csv; charset=utf-8"
-LIST_MOST = 20_000
-
-
-class _Echo:
-    """Gives back what is written, so that a file is made line by line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv(name: str, rows: Iterator[list[Any]]) -> StreamingHttpResponse:
-    writer = csv.writer(_Echo())
-    lines = (writer.writerow([defused(cell) for cell in row]) for row in rows)
-    # Spreadsheet programs read UTF-8 only with its mark.
-    response = StreamingHttpResponse(_marked(lines), content_type=CSV_TYPE)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    return response
-
-
-def _marked(lines: Iterator[str]) -> Iterator[str]:
-    yield "\ufeff"
-    yield from lines
 
 
 def _asked(request: HttpRequest) -> dict[str, Any]:
@@ -63,7 +40,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     if area is None and len(areas) == 1:
         area = areas[0]
     if area is None or area.level == Level.UNIT:
-        parts = [one for held in areas for one in _whole(held, first, last, today)]
+        parts = [_whole(held, first, last, today) for held in areas]
         return {"area": None, "rows": parts, "first": first, "last": last, "areas": areas}
     rows = visits.coverage_below(area, first=first, last=last, today=today)
     return {
@@ -76,9 +53,9 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _whole(area: Area, first: Any, last: Any, today: Any) -> list[visits.Covered]:
+def _whole(area: Area, first: date, last: date, today: date) -> visits.Covered:
     parts = visits.coverage_below(area, first=first, last=last, today=today)
-    return [visits.total(area, parts)]
+    return visits.total(area, parts)
 
 
 @roles(*LEDGER_READERS)
@@ -92,7 +69,7 @@ def coverage(request: HttpRequest) -> HttpResponse:
     if area is not None:
         above = [
             one
-            for one in Area.objects.filter(path__in=area.lineage_paths).defer("boundary", "outline")
+            for one in Area.objects.filter(path__in=area.lineage_paths).defer(*SHAPES)
             if any(one.path.startswith(held.path) for held in areas)
         ]
     period = f"first={context['first']}&last={context['last']}"
@@ -114,7 +91,7 @@ def coverage_file(request: HttpRequest) -> StreamingHttpResponse:
     """Hand out the same rows as CSV, defused."""
     asked = _asked(request)
 
-    def rows() -> Iterator[list[Any]]:
+    def rows() -> Iterator[Sequence[Any]]:
         yield [
             _("Code"),
             _("Area"),
@@ -131,19 +108,20 @@ def coverage_file(request: HttpRequest) -> StreamingHttpResponse:
                 row.overdue,
             ]  # fmt: skip
 
-    return _csv(f"visits-{asked['first']}-{asked['last']}", rows())
+    return csv_file(f"visits-{asked['first']}-{asked['last']}", rows())
 
 
 @roles(*LEDGER_READERS)
 @never_cache
 @require_safe
 def households_file(request: HttpRequest) -> StreamingHttpResponse:
-    """Hand out the ledger's list as CSV: places and dates, neither names nor phones."""
+    """Hand out the ledger's list as CSV, on record: places and dates, neither names nor phones."""
     today = timezone.localdate()
     areas = ledger.posted_areas(request.scope, LEDGER_READERS)
     found = ledger.narrowed(areas, read_filters(request, areas), today=today)
+    record_export(households=found.count(), actor=request.user)
 
-    def rows() -> Iterator[list[Any]]:
+    def rows() -> Iterator[Sequence[Any]]:
         yield [
             _("Place"),
             _("Door or address"),
@@ -152,8 +130,7 @@ def households_file(request: HttpRequest) -> StreamingHttpResponse:
             _("Last visited on"),
             _("Visit due on"),
         ]
-        listed = found.order_by("pk")[:LIST_MOST]
-        for row in ledger.as_rows(listed, today=today):
+        for row in ledger.every_row(found, today=today):
             one = row.household
             due = "" if one.visit_every is None else one.next_due_on
             yield [
@@ -161,7 +138,7 @@ def households_file(request: HttpRequest) -> StreamingHttpResponse:
                 one.last_visited_on or "", due,
             ]  # fmt: skip
 
-    return _csv(f"households-{today}", rows())
+    return csv_file(f"households-{today}", rows())
 
 
 @roles(*RULE_MAKERS)
@@ -174,7 +151,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         Area.objects.open()
         .inside(*areas)
         .filter(level__in=[Level.COUNTY, Level.TOWN, Level.VILLAGE])
-        .defer("boundary", "outline")
+        .defer(*SHAPES)
         .order_by("path")
     )
     form = RuleForm(request.POST or None, areas=choices)

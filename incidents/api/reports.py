@@ -5,14 +5,12 @@ What lives here: checking the shape and answering. What must not: taking a repor
 """
 
 import secrets
-import uuid
-from typing import Any
 
 from django.conf import settings
 from django.core import signing
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.permissions import AllowAny
@@ -22,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import ratelimit
+from core.api import KEY_HEADER, checked, key_of, key_parameter
 from core.errors import Invalid
 from core.places import SYSTEMS
 from incidents.forms.fields import MAX_PHOTOS
@@ -30,7 +29,6 @@ from incidents.services import photos
 from incidents.services.intake import TEXT_LIMIT, Report, report
 
 _drafts = signing.Signer(salt="incidents.api.drafts")
-KEY_HEADER = "Idempotency-Key"
 
 
 class ReportIn(serializers.Serializer):
@@ -98,14 +96,7 @@ class ReportView(PublicView):
     @extend_schema(
         request=ReportIn,
         responses={201: ReportOut, 200: ReportOut},
-        parameters=[
-            OpenApiParameter(
-                KEY_HEADER,
-                uuid.UUID,
-                OpenApiParameter.HEADER,
-                description="Stands for report_key where the body has none.",
-            )
-        ],
+        parameters=[key_parameter("report_key")],
     )
     def post(self, request: Request) -> Response:
         """Store the report; 201 for a new one, 200 with the same code for the same key."""
@@ -114,7 +105,7 @@ class ReportView(PublicView):
         sent = Report(
             text=data["text"],
             source=Source.RESIDENT,
-            key=data["report_key"] or _key_of(request.headers.get(KEY_HEADER, "")),
+            key=data["report_key"] or key_of(request.headers.get(KEY_HEADER, "")),
             latitude=data["lat"],
             longitude=data["lon"],
             coordinate_system=data["coordinate_system"],
@@ -154,34 +145,6 @@ class PhotoView(PublicView):
 
 # Built once: a serializer made for every request costs as much as a query.
 _REPORT, _PHOTO = ReportIn(), PhotoIn()
-
-
-def checked(shape: serializers.Serializer, data: Any) -> dict[str, Any]:
-    """Return the clean data. Raises Invalid, naming each field."""
-    try:
-        return shape.run_validation(data)
-    except serializers.ValidationError as error:
-        told = error.detail if isinstance(error.detail, dict) else {"": error.detail}
-        whole = told.pop("non_field_errors", None)
-        told = told if whole is None else {**told, "": whole}
-        raise Invalid(errors={name: _flat(said) for name, said in told.items()}) from error
-
-
-def _flat(said: Any) -> list[str]:
-    """Return the messages of a field; those inside a list are told of the list."""
-    if isinstance(said, dict):
-        return [str(text) for part in said.values() for text in part]
-    return [str(text) for text in said]
-
-
-def _key_of(header: str) -> uuid.UUID:
-    """Return the key of the header, or a new one. A key others could hit on is refused."""
-    if not header:
-        return uuid.uuid4()
-    try:
-        return uuid.UUID(header)
-    except ValueError as error:
-        raise Invalid(_("The key must be a UUID."), field=KEY_HEADER) from error
 
 
 def _category_of(code: str) -> Category | None:
