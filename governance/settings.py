@@ -314,6 +314,9 @@ RATE_LIMITS = {
     "track": (60, 600),
     "rate": (30, 600),
     "upload": (60, 600),
+    # GeoReport by address, and the writing calls of one key.
+    "open311": (600, 60),
+    "system": (600, 60),
 }
 
 # Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.

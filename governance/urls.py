@@ -16,6 +16,7 @@ urlpatterns = [
     path("map/areas/", map.areas, name="map_areas"),
     path("map/points/", map.points, name="map_points"),
     path("api/v1/", include("governance.api.urls")),
+    path("open311/v2/", include("incidents.open311.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("grids.urls")),  # before admin/, whose login page it replaces
     path("admin/", admin.site.urls),

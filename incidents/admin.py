@@ -129,9 +129,12 @@ class CategoryAdmin(admin.ModelAdmin):
 
     list_display = [
         *("code", "name", "major", "owner", "tier", "village_allowed", "ai_allowed"),
-        *("is_question", "urgent", "road", "active"),
+        *("is_question", "urgent", "road", "publication", "active"),
     ]
-    list_filter = ["active", "tier", "road", "village_allowed", "ai_allowed", "owner"]
+    list_filter = [
+        *("active", "tier", "road", "publication"),
+        *("village_allowed", "ai_allowed", "owner"),
+    ]
     list_select_related = ["owner"]
     search_fields = ["code", "name", "name_en", "major"]
     readonly_fields = ["deadlines"]

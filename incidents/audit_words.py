@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.audit_words import name_actions, name_subject
-from incidents.models import Incident
+from incidents.models import Incident, System
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 
 ACTIONS = {
@@ -18,6 +18,11 @@ ACTIONS = {
     "catalogue.redate": _("Changed deadlines given to open cases"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rule.move": _("Routing rule moved"),
+    "system.add": _("System connected"),
+    "system.change": _("Connected system changed"),
+    "system.close": _("Connected system closed"),
+    "system.key": _("New key for a connected system"),
+    "system.open": _("Connected system opened again"),
     "triage_examples.import": _("Training examples imported"),
     "triage_model.activate": _("AI model put in force"),
     "triage_model.train": _("AI model trained"),
@@ -34,9 +39,15 @@ def connect() -> None:
     name_subject("category", _("Category"))
     name_subject("catalogue", _("Catalogue"))
     name_subject("routing_rule", _("Routing rule"))
+    name_subject("system", _("Connected system"), _systems)
     name_subject("triage_model", _("AI model"))
 
 
 def _cases(ids: list[int]) -> dict[int, tuple[str, str]]:
     rows = Incident.objects.filter(pk__in=ids).values_list("pk", "tracking_code")
     return {pk: (code, reverse("incident", args=[code])) for pk, code in rows}
+
+
+def _systems(ids: list[int]) -> dict[int, tuple[str, str]]:
+    rows = System.objects.filter(pk__in=ids).values_list("pk", "name")
+    return {pk: (name, reverse("system", args=[pk])) for pk, name in rows}

@@ -20,6 +20,7 @@ DESKS = (
     Desk("village", _("Village desk"), "home", frozenset({Role.VILLAGE_OFFICE}), 20),
     Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
     Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
+    Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
 )
 
@@ -65,6 +66,7 @@ NOTICES = {
     "extension_refused": (_("More time was refused"), "warn"),
     "suspended": (_("A case was suspended"), "calm"),
     "resumed": (_("A suspended case runs on"), "calm"),
+    "system_update": (_("The system that sent a report tells something new"), "calm"),
 }
 
 

@@ -203,6 +203,7 @@ SYSTEM_ROWS = {
     "redate": _("Deadlines changed by rule"),
     "follow_area": _("The area was rearranged"),
     "forget_contact": _("Reporter's contact erased by rule"),
+    "system_update": _("Update from another system"),
 }
 
 

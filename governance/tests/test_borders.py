@@ -31,7 +31,7 @@ from grids.services import boundary_import, cards, network, reorganisation, work
 from grids.services.households import HouseholdFields, add_household
 from grids.services.visits import SentVisit, record_visit
 from incidents.factories import World, draft_photo
-from incidents.models import Incident
+from incidents.models import Incident, System
 from mediation.factories import dispute_at, mediator_in
 from mediation.models import DisputeState
 
@@ -176,6 +176,7 @@ class Border:
             "territory/boundaries/": {"import_id": boundaries.pk},
             "territory/reorganise/": {"pk": act.pk, "action": "submit", "key": "incidents:open"},
             "incidents/": {"code": case.tracking_code, "action": "accept"},
+            "systems/": {"pk": System.objects.create(name=f"{MARK}热线").pk, "act": "close"},
             "worker/sent/": {"code": case.tracking_code},
             "files/": {"photo_id": photo.pk},
             "mediation/": {"number": dispute.number, "action": "step"},

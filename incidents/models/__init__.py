@@ -2,7 +2,15 @@
 
 from incidents.models.attachment import Attachment
 from incidents.models.callback import CallBack, Score
-from incidents.models.catalogue import Category, Deadline, DeadlineVersion, Road, Stage, Tier
+from incidents.models.catalogue import (
+    Category,
+    Deadline,
+    DeadlineVersion,
+    Publication,
+    Road,
+    Stage,
+    Tier,
+)
 from incidents.models.clock import Extension, StageClock, SupervisionNotice
 from incidents.models.event import ActorKind, Event
 from incidents.models.figures import Figure, FigureDelta, FigureShift
@@ -21,6 +29,7 @@ from incidents.models.ladder import Ladder, LadderRung
 from incidents.models.notice import Notice
 from incidents.models.retention import RetentionRule
 from incidents.models.rules import OwnerKind, RoutingRule
+from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
@@ -45,17 +54,22 @@ __all__ = [
     "Notice",
     "OwnerKind",
     "PartyState",
+    "Publication",
     "ReporterContact",
     "RetentionRule",
     "Road",
     "RoutingRule",
     "Score",
+    "SentCase",
     "Source",
     "Stage",
     "StageClock",
     "State",
     "Suggestion",
     "SupervisionNotice",
+    "System",
+    "SystemDay",
+    "SystemRight",
     "Tier",
     "TriageExample",
     "TriageModel",

@@ -32,6 +32,14 @@ class Road(models.TextChoices):
     OUT_OF_REMIT = "out_of_remit", _("Outside the county's remit")
 
 
+class Publication(models.TextChoices):
+    """How exactly the public may see where such cases are, if it may see them at all."""
+
+    NONE = "", _("Not published")
+    AREA = "area", _("With its grid")
+    PLACE = "place", _("With its place")
+
+
 class Stage(models.TextChoices):
     """Stages a clock can run on."""
 
@@ -69,6 +77,14 @@ class Category(models.Model):
         _("road"), max_length=12, choices=Road.choices, blank=True, default=Road.NORMAL
     )
     road_note = models.CharField(_("what the resident is told"), max_length=300, blank=True)
+    publication = models.CharField(
+        _("shown to the public"),
+        max_length=5,
+        choices=Publication.choices,
+        blank=True,
+        default=Publication.NONE,
+        help_text=_("Only for things in public space. Residents' words are never published."),
+    )
     keywords = ArrayField(
         models.CharField(max_length=20), verbose_name=_("keywords"), default=list, blank=True
     )

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -54,6 +55,8 @@ class Event(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["incident", "seq"], name="event_once_per_seq"),
         ]
+        # What happened in a time, over all cases; rows come in order of time.
+        indexes = [BrinIndex(fields=["at"], name="event_by_time", autosummarize=True)]
         triggers = [
             pgtrigger.Protect(
                 name="timeline_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete

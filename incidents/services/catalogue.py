@@ -208,12 +208,14 @@ def _load_categories(
                 code=row["code"],
                 owner=departments[row["owner"]],
                 road_note=row["road_text"],
+                publication=row.get("publication", ""),
                 **{name: row[name] for name in _CATEGORY_FIELDS},
             )
             for row in rows
         ],
         update_conflicts=True,
         unique_fields=["code"],
+        # Not what is published: a county that has closed an item must not find it open again.
         update_fields=[*_CATEGORY_FIELDS, "owner", "road_note"],
     )
     codes = [row["code"] for row in rows]

@@ -44,7 +44,10 @@ _PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 @dataclass(frozen=True)
 class Report:
-    """What a reporter sends. ``key`` is the sender's own UUID; the same key is the same report."""
+    """What a reporter sends. ``key`` is the sender's own UUID; the same key is the same report.
+
+    ``sender`` is the name of the system that passes it on, if one does.
+    """
 
     text: str
     source: str
@@ -59,6 +62,7 @@ class Report:
     phone: str = ""
     photo_ids: Sequence[uuid.UUID] = ()
     draft_key: str = ""
+    sender: str = ""
 
 
 def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
@@ -138,6 +142,7 @@ def _insert(
             "source": report.source,
             "found_by": place.found_by,
             **({"emergency": [service.number for service in found]} if found else {}),
+            **({"system": report.sender} if report.sender else {}),
         },
         public=True,
     )

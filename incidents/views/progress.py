@@ -5,6 +5,7 @@ notes people write for one another.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -88,7 +89,7 @@ def progress(incident: Incident, *, bare: bool = False) -> Progress:
     """
     rows = timeline(incident, public=True)
     return Progress(
-        words=_words(incident),
+        words=state_words(incident.state, owner=incident.owner, until=incident.suspended_until),
         steps=_steps(incident),
         events=[_bare(row) if bare else _event(row, incident) for row in rows],
         answer=None if bare else _answer(incident, rows),
@@ -96,10 +97,10 @@ def progress(incident: Incident, *, bare: bool = False) -> Progress:
     )
 
 
-def _words(incident: Incident) -> str:
-    until = incident.suspended_until
-    return str(_WORDS[State(incident.state)]) % {
-        "owner": incident.owner or _("an office"),
+def state_words(state: str, *, owner: Any, until: datetime | None) -> str:
+    """Return where a case stands in a plain sentence; ``owner`` is the office that has it."""
+    return str(_WORDS[State(state)]) % {
+        "owner": owner or _("an office"),
         "until": date_format(timezone.localtime(until), "SHORT_DATE_FORMAT") if until else "",
     }
 

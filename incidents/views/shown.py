@@ -171,9 +171,15 @@ def _reopened(data: Mapping[str, Any], _incident: Incident) -> str:
     return words.get(data["reopened"], str(data["reopened"]))
 
 
+def _state_there(data: Mapping[str, Any], _incident: Incident) -> str:
+    return _("closed there") if data["says_closed"] else _("open there")
+
+
 # Key on the row, its label, how to say it; in the order they are shown.
 _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("source", gettext_lazy("Source"), lambda d, i: _choice(Source, d["source"])),
+    ("system", gettext_lazy("Sent by"), lambda d, i: str(d["system"])),
+    ("says_closed", gettext_lazy("State over there"), _state_there),
     ("title", gettext_lazy("Article"), lambda d, i: str(d["title"])),
     ("found_by", gettext_lazy("Place"), lambda d, i: _choice(FoundBy, d["found_by"])),
     ("emergency", gettext_lazy("Emergency"), lambda d, i: "、".join(map(str, d["emergency"]))),
