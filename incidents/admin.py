@@ -10,15 +10,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin import HistoryAdmin, HistoryInline
-from core.working_calendar import Unit
 from grids.admin import KeptAdmin
 from incidents.models import (
     Article,
@@ -28,79 +27,11 @@ from incidents.models import (
     Incident,
     RetentionRule,
     RoutingRule,
-    Stage,
     TriageExample,
     TriageModel,
 )
-from incidents.services.catalogue import Term, set_deadlines
 from incidents.services.knowledge import activate_model, save_article
 from incidents.services.routing import move_rule
-
-
-class DeadlineForm(forms.ModelForm):
-    """A new set of deadlines: an amount and a unit for each stage, empty for the county's own."""
-
-    class Meta:
-        model = DeadlineVersion
-        fields = ["valid_from"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for stage in Stage:
-            self.fields[f"{stage}_amount"] = forms.IntegerField(
-                label=stage.label, min_value=1, max_value=3650, required=False
-            )
-            self.fields[f"{stage}_unit"] = forms.ChoiceField(
-                label=_("unit"), choices=Unit.choices, required=False
-            )
-
-    def clean(self) -> dict[str, Any]:
-        super().clean()
-        if self.has_changed() and not self.terms():
-            raise forms.ValidationError(_("Give at least one deadline."))
-        return self.cleaned_data
-
-    def terms(self) -> list[Term]:
-        """Return the deadlines given."""
-        return [
-            Term(stage, self.cleaned_data[f"{stage}_amount"], self.cleaned_data[f"{stage}_unit"])
-            for stage in Stage.values
-            if self.cleaned_data.get(f"{stage}_amount")
-        ]
-
-    def save(self, commit: bool = True) -> DeadlineVersion:
-        """Leave writing to the service, which numbers the version."""
-        return super().save(commit=False)
-
-
-class NewDeadlines(BaseInlineFormSet):
-    """Only ever an empty form: versions in use are never edited."""
-
-    def get_queryset(self) -> QuerySet[DeadlineVersion]:
-        return self.model.objects.none()
-
-
-class NewDeadlinesInline(admin.StackedInline):
-    model = DeadlineVersion
-    form = DeadlineForm
-    formset = NewDeadlines
-    extra = 0
-    max_num = 1
-    can_delete = False
-    verbose_name = _("new deadline version")
-    verbose_name_plural = _("new deadline version")
-    fieldsets = [
-        (None, {"fields": ["valid_from"]}),
-        (
-            _("Deadlines; an empty stage follows the county's own"),
-            {"fields": [(f"{stage}_amount", f"{stage}_unit") for stage in Stage.values]},
-        ),
-    ]
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        # The stages are declared by the form itself; the admin only knows the model's fields.
-        kwargs["fields"] = ["valid_from"]
-        return super().get_formset(request, obj, **kwargs)
 
 
 def show_deadlines(versions: QuerySet[DeadlineVersion]) -> SafeString:
@@ -138,7 +69,6 @@ class CategoryAdmin(admin.ModelAdmin):
     list_select_related = ["owner"]
     search_fields = ["code", "name", "name_en", "major"]
     readonly_fields = ["deadlines"]
-    inlines = [NewDeadlinesInline]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -148,68 +78,13 @@ class CategoryAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("deadline versions"))
     def deadlines(self, obj: Category) -> SafeString:
-        return show_deadlines(obj.deadline_versions.prefetch_related("deadlines"))
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        formset.save(commit=False)
-        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
-        for line in formset.forms:
-            if line.has_changed():
-                write_deadlines(request, line, category=form.instance)
-
-
-def write_deadlines(
-    request: HttpRequest, form: DeadlineForm, category: Category | None
-) -> DeadlineVersion:
-    """Write the form's deadlines as a new version."""
-    return set_deadlines(
-        category=category,
-        terms=form.terms(),
-        valid_from=form.cleaned_data["valid_from"],
-        actor=request.user,
-    )
-
-
-@admin.register(DeadlineVersion)
-class CountyDeadlinesAdmin(admin.ModelAdmin):
-    """The county's own deadlines, for stages an item leaves open. A change is a new version."""
-
-    form = DeadlineForm
-    list_display = ["version", "valid_from", "terms"]
-    ordering = ["-version"]
-    fieldsets = NewDeadlinesInline.fieldsets
-
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        kwargs["fields"] = ["valid_from"]
-        return super().get_form(request, obj, change, **kwargs)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadlineVersion]:
-        own = super().get_queryset(request).filter(category__isnull=True)
-        return own.prefetch_related("deadlines")
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return [(None, {"fields": ["version", "terms"]})] if obj else self.fieldsets
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["version", "terms"] if obj else []
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description=_("deadlines"))
-    def terms(self, obj: DeadlineVersion) -> SafeString:
-        return show_deadlines(
-            DeadlineVersion.objects.filter(pk=obj.pk).prefetch_related("deadlines")
+        """They are changed on a page of their own, which shows what that does to open cases."""
+        if obj.pk is None:
+            return format_html("–")
+        link = format_html(
+            '<p><a href="{}">{}</a></p>', reverse("deadlines_of", args=[obj.code]), _("Change")
         )
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        # The log of the admin and its redirect want the row that was written.
-        obj.pk = write_deadlines(request, form, category=None).pk
+        return link + show_deadlines(obj.deadline_versions.prefetch_related("deadlines"))
 
 
 class RuleForm(forms.ModelForm):

@@ -14,6 +14,9 @@ from incidents.registry import register_notice
 # Who writes down what others report: on the hotline, in a meeting, at an inspection.
 WRITERS = frozenset({Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.COMMAND})
 
+# Who keeps the rules of dispatch and time.
+RULE_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
+
 DESKS = (
     Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
     Desk("grid", _("Grid desk"), "layout-grid", frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE}), 12),
@@ -21,6 +24,7 @@ DESKS = (
     Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
     Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
+    Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
 )
 

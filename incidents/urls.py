@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from incidents.views import (
     case,
+    deadlines,
     department,
     desk_report,
     files,
@@ -23,6 +24,10 @@ urlpatterns: list[URLPattern] = [
     path("incidents/<slug:code>/preview/", case.incident_preview, name="incident_preview"),
     path("incidents/<slug:code>/near/", case.incident_near, name="incident_near"),
     path("incidents/<slug:code>/place.json", case.incident_place, name="incident_place"),
+    path("deadlines/", deadlines.deadlines, name="deadlines"),
+    path("deadlines/<slug:code>/", deadlines.deadlines_of, name="deadlines_of"),
+    path("deadlines/<slug:code>/preview/", deadlines.deadlines_preview, name="deadlines_preview"),
+    path("deadlines/<slug:code>/ladder/", deadlines.ladder_of, name="ladder_of"),
     path("department/", department.department, name="department"),
     path("town/", town.town, name="town"),
     path("village/", town.village, name="village"),
