@@ -4,9 +4,12 @@ import re
 
 _FULL_WIDTH_DIGITS = str.maketrans("０１２３４５６７８９Ｘｘ", "0123456789Xx")
 _ID_NUMBER = re.compile(r"(?<![0-9A-Za-z])(?:\d{17}[0-9Xx]|\d{15})(?![0-9A-Za-z])", re.ASCII)
+# However it is broken up: 199 0000 1234, 1990 000 1234, 199.0000.1234.
 _MOBILE = re.compile(
-    r"(?<!\d)(?:(\+?86)[- ]?)?(1[3-9]\d)([- ]?)(\d{4})([- ]?)(\d{4})(?!\d)", re.ASCII
+    r"(?<!\d)(?:\+?86[- ]?)?(1[3-9][-. ·]?\d)(?:[-. ·]?\d){4}[-. ·]?((?:\d[-. ·]?){3}\d)(?!\d)",
+    re.ASCII,
 )
+_BROKEN = re.compile(r"[-. ·]")
 _LANDLINE = re.compile(r"(?<!\d)(0\d{2,3})([- ]?)(\d{7,8})(?!\d)", re.ASCII)
 
 
@@ -54,5 +57,5 @@ def mask_text(text: str) -> str:
     """
     text = text.translate(_FULL_WIDTH_DIGITS)
     text = _ID_NUMBER.sub(lambda match: mask_id(match[0]), text)
-    text = _MOBILE.sub(lambda match: f"{match[2]}****{match[6]}", text)
+    text = _MOBILE.sub(lambda match: _BROKEN.sub("", f"{match[1]}****{match[2]}"), text)
     return _LANDLINE.sub(lambda match: f"{match[1]}****{match[3][-2:]}", text)

@@ -8,19 +8,20 @@ from grids.queries.places import (
     Place,
     place_of_area,
     place_of_point,
-    place_of_text,
     places_of_areas,
-    spoken_names,
 )
+from grids.queries.places_in_text import Candidate, candidates, place_of_text, spoken_names
 from grids.queries.scope import COUNTY_WIDE_ROLES, Scope, demo_accounts
 from grids.queries.territory import all_codes, names_of, the_county, unsound_shapes
 
 __all__ = [
     "COUNTY_WIDE_ROLES",
     "NEAREST_GRID_LIMIT",
+    "Candidate",
     "Place",
     "Scope",
     "all_codes",
+    "candidates",
     "demo_accounts",
     "names_of",
     "place_of_area",

@@ -1,16 +1,14 @@
-"""From a point or a text to the area it means.
+"""From a point or an area to the place it is.
 
-What must not live here: the tree for its own sake (territory.py).
+What must not live here: the tree for its own sake (territory.py), and texts (places_in_text.py).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from django.db import connection
 
 from core import prepared
-from core.kept import remembered
 from grids.models import Area, Level
 
 # A point further than this from every grid is outside the county, in metres.
@@ -114,78 +112,3 @@ def places_of_areas(area_ids: Iterable[int]) -> dict[int, Place]:
         for pk, level, above in cursor.fetchall():
             lineages.setdefault(pk, {})[level] = above
     return {pk: _place(pk, ids, found_by="given") for pk, ids in lineages.items()}
-
-
-# Endings people leave out when they say where something is.
-_SPOKEN_ENDINGS = ("村民委员会", "居民委员会", "社区居委会", "街道办事处", "村委会", "居委会")
-
-
-def spoken_names(name: str) -> list[str]:
-    """Return the ways people say an area's name.
-
-    >>> spoken_names("大史庄村民委员会")
-    ['大史庄村民委员会', '大史庄村', '大史庄']
-    """
-    for ending in _SPOKEN_ENDINGS:
-        if name.endswith(ending) and len(name) - len(ending) >= 2:
-            stem = name.removesuffix(ending)
-            return [name, f"{stem}社区" if ending.startswith("社区") else f"{stem}村", stem]
-    return [name]
-
-
-class _Named(NamedTuple):
-    """A town or village that can be named in a text."""
-
-    pk: int
-    path: str
-    level: str
-    names: tuple[str, ...]
-
-
-# Names change by import, seldom; seconds.
-NAMES_KEPT = 60
-
-
-def _named_areas(county: Area) -> list[_Named]:
-    def read() -> list[_Named]:
-        found = (
-            Area.objects.open()
-            .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
-            .values_list("pk", "path", "level", "name")
-        )
-        return [_Named(pk, path, level, tuple(spoken_names(n))) for pk, path, level, n in found]
-
-    return remembered(f"places:names:{county.pk}", read, NAMES_KEPT)
-
-
-def place_of_text(text: str, *, county: Area) -> Place | None:
-    """Return the most precise area of ``county`` that ``text`` names without doubt, else None.
-
-    Towns are looked for first; a village name counts when it is unique inside
-    the towns named, or unique in the whole county. Two candidates are no answer:
-    names repeat, and a wrong village is worse than the town alone. Names may be
-    up to a minute old.
-    """
-    if len(text.strip()) < 2:
-        return None
-    named = [
-        (row, size)
-        for row in _named_areas(county)
-        if (size := max((len(name) for name in row.names if name in text), default=0))
-    ]
-    towns = [row for row, _size in named if row.level == Level.TOWN]
-    villages = [(row, size) for row, size in named if row.level == Level.VILLAGE]
-    if towns:
-        villages = [(v, s) for v, s in villages if any(v.path.startswith(t.path) for t in towns)]
-    longest = max((size for _village, size in villages), default=0)
-    best = [village for village, size in villages if size == longest]
-    if len(best) == 1:
-        return _place_of_named(best[0])
-    if len(towns) == 1:
-        return _place_of_named(towns[0])
-    return None
-
-
-def _place_of_named(row: _Named) -> Place | None:
-    area = Area.objects.filter(pk=row.pk).only("pk", "path").first()
-    return place_of_area(area, found_by="address") if area else None
