@@ -18,7 +18,7 @@ from core.admin import HistoryInline
 from core.ratelimit import client_ip
 from core.services import audit
 from grids.forms import PostingForm
-from grids.models import Area, AreaCode, Department, NegativeItem, Posting, User
+from grids.models import SHAPES, Area, AreaCode, Department, NegativeItem, Posting, User
 from grids.models.posting import KEEPERS
 from grids.services import accounts, sessions
 
@@ -60,40 +60,46 @@ class AreaCodeInline(HistoryInline):
     model = AreaCode
 
 
-@admin.register(Area)
-class AreaAdmin(KeptAdmin):
-    """Areas come by import; here their names and what runs them are corrected."""
+class LookedAtAdmin(admin.ModelAdmin):
+    """Rows to be looked up here and changed elsewhere."""
 
-    list_display = ["code", "name", "level", "grid_kind", "closed_on"]
-    list_filter = ["level", "grid_kind"]
-    search_fields = ["=code", "name"]
     show_full_result_count = False
     list_per_page = 50
-    fields = ["code", "level", "path", "depth", "numchild", "name", "grid_kind", "organisation"]
-    readonly_fields = ["code", "level", "path", "depth", "numchild"]
-    inlines = [AreaCodeInline]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Area]:
-        return super().get_queryset(request).defer("boundary", "outline", "centre")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-
-@admin.register(AreaCode)
-class AreaCodeAdmin(KeptAdmin):
-    """The history of codes, to look up where an old code went."""
-
-    list_display = ["code", "area", "valid", "source"]
-    search_fields = ["=code", "area__name"]
-    list_select_related = ["area"]
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Area)
+class AreaAdmin(LookedAtAdmin):
+    """Areas: they are changed on the territory pages, by import or by a reorganisation."""
+
+    list_display = ["code", "name", "level", "grid_kind", "closed_on"]
+    list_filter = ["level", "grid_kind"]
+    search_fields = ["=code", "name"]
+    fields = [
+        "code", "level", "path", "depth", "numchild", "name", "grid_kind", "organisation",
+        "closed_on",
+    ]  # fmt: skip
+    inlines = [AreaCodeInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Area]:
+        return super().get_queryset(request).defer(*SHAPES)
+
+
+@admin.register(AreaCode)
+class AreaCodeAdmin(LookedAtAdmin):
+    """The history of codes, to look up where an old code went."""
+
+    list_display = ["code", "area", "valid", "source"]
+    search_fields = ["=code", "area__name"]
+    list_select_related = ["area"]
 
 
 @admin.register(Department)

@@ -89,6 +89,7 @@ ACTIONS = {
     "reorganisation.revised": _("Reorganisation revised"),
     "reorganisation.sent_back": _("Reorganisation sent back"),
     "reorganisation.submitted": _("Reorganisation submitted"),
+    "reorganisation.tried_again": _("Reorganisation tried again"),
     "reorganisation.withdrawn": _("Reorganisation withdrawn"),
     "reveal.contact": _("Looked at a household's contact"),
     "reveal.id_number": _("Looked at an ID number"),

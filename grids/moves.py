@@ -1,7 +1,7 @@
 """What goes along when areas move or merge: the list of followers, which each floor fills.
 
 What lives here: the registry. What must not: moving areas (services/reshaping.py,
-services/reorganisation.py) and rows of the floors above.
+services/reorganisation.py), when rows follow (services/following.py) and rows of the floors above.
 
 An act that changes the tree hands over ``areas``: {id of an area as it was: id of the area that
 stands for it now}. An area that only has another parent maps to itself; one that was merged maps
@@ -9,25 +9,28 @@ to the area that took it in. Everything below a moved area is named too. A follo
 rows by their deepest area among the keys and gives them the value, together with the ids of
 county, town, village, grid and unit above it (``grids.queries.places_of_areas`` reads them from
 the tree as it stands after the act). Open and past rows follow alike; figures stay with the
-area they were counted for. Following twice changes nothing more: a long act is followed again
-after it, for rows that were being written meanwhile.
+area they were counted for. Following twice changes nothing more.
 
     moves.register(
         "incidents",
         labels={"open": _("Open cases"), "past": _("Past cases")},
         count=count_rows,   # (areas) -> {"open": 3, "past": 41}; before the act, for a dry run
         follow=follow_rows, # (areas, on=day, actor=user) -> the same; after it, in its transaction
-        hold=hold_rows,     # (areas), where rows are busy: lock them before the tree is touched
-        rows=list_rows,     # (kind, areas, user, limit) -> [(text, address)] that user may see
     )
+
+A follower may say more: how its rows are locked (``hold``), listed (``rows``), shared out among
+the parts of an area (``scatter``), told of a new name (``tell``), and brought along after the act
+where they are too many for it (``trail``, ``waiting``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 Areas = Mapping[int, int]
+# {area id: (what it was called, what it is called now)}, each name and code.
+Renamed = Mapping[int, tuple[str, str]]
 
 
 class Count(Protocol):
@@ -45,7 +48,24 @@ class Follow(Protocol):
     def __call__(self, areas: Areas, *, on: date, actor: Any) -> dict[str, int]: ...
 
 
-Hold = Callable[[Areas], None]
+class Hold(Protocol):
+    """Locks the rows that will follow, and those in ``told`` that will be told of a new name.
+
+    With ``later`` past rows may be put on a list instead, to follow after the act.
+    """
+
+    def __call__(self, areas: Areas, *, told: Collection[int], later: bool) -> None: ...
+
+
+class Scatter(Protocol):
+    """Gives rows right in ``area`` whose point lies in one of ``parts`` to that part.
+
+    ``parts`` are grids or units just made out of its land. Returns how many of each kind went.
+    """
+
+    def __call__(self, area: int, parts: Sequence[int]) -> dict[str, int]: ...
+
+
 Rows = Callable[[str, Areas, Any, int], list[tuple[str, str]]]
 # A list of what would follow is no longer than this.
 ROWS_SHOWN = 200
@@ -67,22 +87,18 @@ class _Follower:
     follow: Follow
     hold: Hold | None = None
     rows: Rows | None = None
+    scatter: Scatter | None = None
+    tell: Callable[[Renamed], int] | None = None
+    trail: Callable[[int], int] | None = None
+    waiting: Callable[[], int] | None = None
 
 
 _followers: dict[str, _Follower] = {}
 
 
-def register(
-    name: str,
-    *,
-    labels: Mapping[str, Any],
-    count: Count,
-    follow: Follow,
-    hold: Hold | None = None,
-    rows: Rows | None = None,
-) -> None:
-    """Add a follower; a second one of the same name replaces the first."""
-    _followers[name] = _Follower(labels, count, follow, hold, rows)
+def register(name: str, **said: Any) -> None:
+    """Add a follower with the fields of ``_Follower``; one of the same name replaces the first."""
+    _followers[name] = _Follower(**said)
 
 
 def counts(areas: Areas) -> list[Tally]:
@@ -93,6 +109,15 @@ def counts(areas: Areas) -> list[Tally]:
         for found in [follower.count(areas)]
         for kind, label in follower.labels.items()
     ]
+
+
+def labels() -> dict[str, Any]:
+    """Return {"name:kind": label} of all that may follow, in order of registration."""
+    return {
+        f"{name}:{kind}": label
+        for name, follower in _followers.items()
+        for kind, label in follower.labels.items()
+    }
 
 
 def has_rows(key: str) -> bool:
@@ -113,15 +138,15 @@ def rows(key: str, areas: Areas, *, user: Any) -> list[tuple[str, str]] | None:
     return follower.rows(kind, areas, user, ROWS_SHOWN)
 
 
-def hold(areas: Areas) -> None:
-    """Lock the rows that will follow, before the tree is touched.
+def hold(areas: Areas, *, told: Collection[int] = (), later: bool = False) -> None:
+    """Lock the rows that will follow, before the tree is touched; see :class:`Hold`.
 
     A step on a case needs both its row and, for its foreign keys, the areas: whoever took the
     areas first would wait for its row while it waits for them.
     """
     for follower in _followers.values():
         if follower.hold is not None:
-            follower.hold(areas)
+            follower.hold(areas, told=told, later=later)
 
 
 def follow(areas: Areas, *, on: date, actor: Any) -> dict[str, int]:
@@ -131,3 +156,31 @@ def follow(areas: Areas, *, on: date, actor: Any) -> dict[str, int]:
         for name, follower in _followers.items()
         for kind, n in follower.follow(areas, on=on, actor=actor).items()
     }
+
+
+def scatter(area: int, parts: Sequence[int]) -> dict[str, int]:
+    """Give rows right in ``area`` to the part their point lies in; {"name:kind": number}."""
+    return {
+        f"{name}:{kind}": n
+        for name, follower in _followers.items()
+        if follower.scatter is not None
+        for kind, n in follower.scatter(area, parts).items()
+    }
+
+
+def tell(renamed: Renamed) -> int:
+    """Tell the rows in these areas that they have another name or code; return how many."""
+    asked = [follower.tell for follower in _followers.values() if follower.tell is not None]
+    return sum(ask(renamed) for ask in asked) if renamed else 0
+
+
+def trail(most: int) -> int:
+    """Bring up to ``most`` rows of each follower along that could not at once; return how many."""
+    asked = [follower.trail for follower in _followers.values() if follower.trail is not None]
+    return sum(ask(most) for ask in asked)
+
+
+def waiting() -> int:
+    """Return how many rows still have to follow an act."""
+    asked = [follower.waiting for follower in _followers.values() if follower.waiting is not None]
+    return sum(ask() for ask in asked)

@@ -11,13 +11,20 @@ from grids.desks import Desk, register
 from grids.models import Area, Level
 from grids.queries import Place, place_of_area
 from grids.queries import tree as tree_queries
-from grids.services import network
+from grids.services import network, postings_moving
 
 
 def connect() -> None:
     """Register the desk, where areas lie for the audit, what goes along, what hinders closing."""
     register(Desk("territory", _("Territory"), "map-2", tree_queries.LOOKERS, 55))
     audit.placed_by("area", _place)
+    moves.register(
+        "postings",
+        labels=postings_moving.LABELS,
+        count=postings_moving.count,
+        follow=postings_moving.follow,
+        rows=postings_moving.rows,
+    )
     moves.register(
         "network",
         labels=network.FOLLOWED,

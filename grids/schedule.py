@@ -28,7 +28,12 @@ BEAT_SCHEDULE = {
     },
     "reorganise": {
         "task": "grids.tasks.reorganise",
-        "schedule": 30.0,
-        "options": {"expires": 60},
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "follow-areas": {
+        "task": "grids.tasks.follow_areas",
+        "schedule": 5.0,
+        "options": {"expires": 10},
     },
 }

@@ -2,7 +2,14 @@
 
 from celery import shared_task
 
-from grids.services import boundary_import, coverage, reorganisation, sessions, visit_rules
+from grids.services import (
+    boundary_import,
+    coverage,
+    following,
+    reorganisation,
+    sessions,
+    visit_rules,
+)
 
 # A task ends after this many batches, so that one worker process is never held for long.
 BATCHES = 20
@@ -30,9 +37,15 @@ def forget_boundary_files() -> None:
 
 @shared_task
 def reorganise() -> None:
-    """Carry out the acts whose day has come, and let late rows follow those just done."""
+    """Carry out the acts whose day has come."""
     reorganisation.carry_out_due()
-    reorganisation.settle_due()
+
+
+@shared_task
+def follow_areas() -> None:
+    """Bring along what could not follow an act at once."""
+    following.bring_along(batches=BATCHES)
+    following.settle_due()
 
 
 @shared_task

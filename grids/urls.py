@@ -175,6 +175,16 @@ urlpatterns = [
         name="reorganisation_do",
     ),
     path(
+        "territory/reorganise/<int:pk>/progress/",
+        reorganising.reorganisation_progress,
+        name="reorganisation_progress",
+    ),
+    path(
+        "territory/reorganise/<int:pk>/map.json",
+        reorganising.reorganisation_map,
+        name="reorganisation_map",
+    ),
+    path(
         "territory/reorganise/<int:pk>/rows/<str:key>/",
         reorganising.reorganisation_rows,
         name="reorganisation_rows",

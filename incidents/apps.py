@@ -49,6 +49,10 @@ class IncidentsConfig(AppConfig):
             follow=moving.follow,
             hold=moving.hold,
             rows=moving.rows,
+            scatter=moving.scatter,
+            tell=moving.tell,
+            trail=moving.trail,
+            waiting=moving.waiting,
         )
         closing.register("incidents", moving.obstacles)
         reveal.register("incident", contact.REVEALABLE)

@@ -202,6 +202,7 @@ SYSTEM_ROWS = {
     "escalate": _("Climbed one step"),
     "redate": _("Deadlines changed by rule"),
     "follow_area": _("The area was rearranged"),
+    "rename_area": _("The area got another name or code"),
     "forget_contact": _("Reporter's contact erased by rule"),
     "system_update": _("Update from another system"),
 }

@@ -20,6 +20,7 @@ from governance.demo.disputes import build_disputes
 from governance.demo.households import build_households
 from governance.demo.network import build_network
 from governance.demo.people import build_people
+from governance.demo.reorganisation import build_reorganisation
 from governance.demo.roster import build_roster
 from governance.demo.story import Story
 from governance.demo.territory import build_territory
@@ -62,6 +63,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         build_households(county, people, progress=phase("Households and visits", 1300))
         build_network(county, people, progress=phase("Alliances and themes", 5000))
         build_roster(county, progress=phase("Leaves and grids without a chief", 500))
+        build_reorganisation(county, people)
         build_worker_files(progress=phase("Workers' files and cards", 48))
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))

@@ -10,7 +10,17 @@ from django.utils import timezone
 from core.errors import Invalid
 from core.models import Timer
 from governance.demo.build import build
-from grids.models import NEVER, Area, Household, HouseholdLink, Level, Posting, Visit
+from grids.models import (
+    NEVER,
+    Area,
+    Household,
+    HouseholdLink,
+    Level,
+    Posting,
+    Reorganisation,
+    Visit,
+)
+from grids.services.reorganisation_plan import make_plan
 from grids.services.visit_rules import recount
 from incidents.models import ENDED, CallBack, Event, Figure, Incident, StageClock, State
 from incidents.services import figures
@@ -45,6 +55,12 @@ def test_every_case_is_where_its_last_step_left_it_by_steps_the_table_knows(coun
             assert event.from_state == before.to_state
             if event.action not in SYSTEM_ROWS:
                 assert event.from_state in TRANSITIONS[event.action].sources
+
+
+def test_one_reorganisation_waits_for_its_day_and_nothing_stands_in_its_way(county):
+    act = Reorganisation.objects.get()
+    assert (act.state, act.is_due) == ("decided", False)
+    assert make_plan(act).problems == []
 
 
 def test_ended_cases_run_no_clock_and_open_ones_are_timed(county):

@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from grids.factories import person
 from grids.models import Area, Role
+from grids.services.reorganisation import carry_out_due
 from incidents.factories import World
 
 
@@ -35,6 +36,7 @@ def test_two_villages_are_merged_by_two_people_and_the_old_code_leads_on(page_zh
 
     expect(admin.get_by_text("预演通过，没有冲突")).to_be_visible()
     expect(admin.get_by_text(f"{kept.code}003")).to_be_visible()
+    expect(admin.locator("#act-map[data-ready]")).to_be_visible()
     admin.locator("summary", has_text="未办结事件").click()
     expect(admin.get_by_role("link", name=re.compile(case.tracking_code))).to_be_visible()
     admin.get_by_role("button", name="报送审批").click()
@@ -48,6 +50,9 @@ def test_two_villages_are_merged_by_two_people_and_the_old_code_leads_on(page_zh
     assert centre.evaluate("document.documentElement.scrollWidth") <= 390
     centre.get_by_role("button", name="批准", exact=True).click()
     centre.get_by_role("dialog").get_by_role("button").last.click()
+    expect(centre.get_by_text("正在实施").first).to_be_visible()
+    assert carry_out_due() == 1
+    # The page asks by itself and shows the record.
     expect(centre.get_by_text("变更结果")).to_be_visible()
 
     admin.goto(f"/territory/?q={grid.code}")

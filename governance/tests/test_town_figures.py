@@ -34,6 +34,7 @@ def merged_towns() -> World:
     )
     act = acts.submit(act_id=act.pk, actor=act.drafted_by, seen=act.version)
     acts.decide(act_id=act.pk, actor=world.command, seen=act.version, approve=True)
+    acts.carry_out_due()
     return world
 
 

@@ -27,8 +27,8 @@ class ActForm(forms.ModelForm):
         }
         help_texts = {
             "effective_on": _(
-                "From this day the new order holds. A day to come waits by itself; a day past "
-                "or today is carried out as soon as it is decided."
+                "From this day the new order holds. A decided act waits for its day by itself; "
+                "where the day is today or past, it is carried out within a minute."
             ),
         }
 

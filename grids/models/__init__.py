@@ -15,7 +15,13 @@ from grids.models.household import (
 from grids.models.messaging import MessageSettings, Subscription
 from grids.models.network import AllianceGrid, AllianceVillage, GridTheme, ThemeDuty
 from grids.models.posting import Posting, Role, WorkerKind
-from grids.models.reorganisation import ActState, Reorganisation, ReorganisationStep, StepKind
+from grids.models.reorganisation import (
+    ActState,
+    Reorganisation,
+    ReorganisationStep,
+    StepKind,
+    TrailingArea,
+)
 from grids.models.roster import GridWithoutChief, Leave
 from grids.models.user import User
 from grids.models.visit import Visit, VisitPhoto, VisitRule
@@ -78,6 +84,7 @@ __all__ = [
     "StepKind",
     "Subscription",
     "ThemeDuty",
+    "TrailingArea",
     "Training",
     "User",
     "UserSession",

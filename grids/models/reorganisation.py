@@ -63,10 +63,8 @@ class Reorganisation(models.Model):
 
     Who drafts it does not decide it. ``towns`` are the towns it touches; whoever has the county
     or one of them may read it. ``outcome`` says what changed once it is carried out: ``changes``
-    (rows as ``Plan.told`` gives them), ``follow`` (pairs of area ids for grids.moves), numbers of
-    ``codes`` and ``postings``, and ``followed`` ({"name:kind": n}). ``obstacle`` is why it could
-    not be carried out on its day. ``settled_at`` is when rows written during the act were looked
-    for a second time.
+    (rows as ``Plan.told`` gives them), numbers of ``codes`` and ``postings``, and ``followed``
+    ({"name:kind": n}). ``obstacle`` is why it could not be carried out on its day.
     """
 
     title = models.CharField(_("title"), max_length=100)
@@ -91,7 +89,6 @@ class Reorganisation(models.Model):
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     note = models.TextField(_("note"), blank=True)
     carried_out_at = models.DateTimeField(_("carried out at"), null=True, blank=True)
-    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
     obstacle = models.TextField(_("what stood in the way"), blank=True)
     outcome = models.JSONField(_("what changed"), default=dict, blank=True)
 
@@ -105,11 +102,6 @@ class Reorganisation(models.Model):
                 fields=["effective_on"],
                 condition=Q(state="decided"),
                 name="reorganisation_to_carry_out",
-            ),
-            models.Index(
-                fields=["carried_out_at"],
-                condition=Q(state="carried_out", settled_at__isnull=True),
-                name="reorganisation_to_settle",
             ),
         ]
         constraints = [
@@ -139,6 +131,12 @@ class Reorganisation(models.Model):
     def is_pending(self) -> bool:
         """Whether the act may still be carried out."""
         return self.state in PENDING_ACTS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is the sweep's turn: decided, its day has come, nothing stood in the way."""
+        decided = self.state == ActState.DECIDED and not self.obstacle
+        return decided and self.effective_on <= timezone.localdate()
 
 
 class ReorganisationStep(models.Model):
@@ -185,3 +183,35 @@ class ReorganisationStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act_id}/{self.position} {self.kind}"
+
+
+class TrailingArea(models.Model):
+    """An area that an act moved or merged, until all that bears its key has followed.
+
+    Rows that were being written meanwhile, and ended ones too many to follow at once, still bear
+    the keys of before. ``heir`` stands for the area now (itself where it only moved), ``left`` is
+    the area right above that it left (None if it left none). Readers that look at such rows read
+    them under the heir and not under ``left``: ``Scope.trailing``.
+    """
+
+    area = models.ForeignKey(Area, models.PROTECT, related_name="+")
+    level = models.CharField(max_length=10)
+    heir = models.ForeignKey(Area, models.PROTECT, related_name="+")
+    left = models.ForeignKey(Area, models.PROTECT, null=True, related_name="+")
+    act = models.ForeignKey(
+        Reorganisation, models.PROTECT, null=True, related_name="trailing", verbose_name=_("act")
+    )
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("trailing area")
+        verbose_name_plural = _("trailing areas")
+
+    def __str__(self) -> str:
+        return f"{self.area_id} → {self.heir_id}"
+
+    def came_to(self, area: Area) -> bool:
+        """Return whether rows of it are to be read under ``area``, whose key they do not bear."""
+        if self.area_id != self.heir_id == area.pk:
+            return True
+        return self.left_id is not None and self.heir.path[: -Area.steplen] == area.path

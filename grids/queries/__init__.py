@@ -12,7 +12,7 @@ from grids.queries.places import (
 )
 from grids.queries.places_in_text import Candidate, candidates, place_of_text, spoken_names
 from grids.queries.scope import COUNTY_WIDE_ROLES, Scope, demo_accounts
-from grids.queries.territory import all_codes, names_of, the_county, unsound_shapes
+from grids.queries.territory import all_codes, heirs_of, names_of, the_county, unsound_shapes
 
 __all__ = [
     "COUNTY_WIDE_ROLES",
@@ -23,6 +23,7 @@ __all__ = [
     "all_codes",
     "candidates",
     "demo_accounts",
+    "heirs_of",
     "names_of",
     "place_of_area",
     "place_of_point",

@@ -4,18 +4,15 @@ What must not live here: what an act would do (services/reorganisation_plan.py).
 """
 
 import re
-from collections.abc import Iterable
 
 from django.db.models import Q, QuerySet
 
 from core.paging import Page, keyset_page
-from grids.models import SHAPES, Area, Level, Posting, Reorganisation
+from grids.models import SHAPES, Area, Level, Reorganisation
 from grids.queries.reach import Reach
 
 FOUND_LIMIT = 12
 PAGE_SIZE = 30
-# An open list of people in post is no longer than this.
-POSTINGS_SHOWN = 200
 
 
 def acts_within(reach: Reach) -> QuerySet[Reorganisation]:
@@ -55,14 +52,3 @@ def area_meant(reach: Reach, text: str) -> Area | None:
     wanted = Q(code=code.group(1)) if code else Q(name=text.strip())
     found = list(areas.filter(wanted).defer(*SHAPES)[:2])
     return found[0] if len(found) == 1 else None
-
-
-def postings_at(area_ids: Iterable[int]) -> list[Posting]:
-    """Return the postings in force at areas, with person and place (1 query)."""
-    rows = Posting.objects.current().filter(area__in=list(area_ids))
-    shapes = [f"area__{shape}" for shape in SHAPES]
-    return list(
-        rows.select_related("user", "area")
-        .defer(*shapes)
-        .order_by("area", "role", "pk")[:POSTINGS_SHOWN]
-    )

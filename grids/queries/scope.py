@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from core.rows import Table, read
-from grids.models import SHAPES, Area, Department, Posting, Role, User
+from grids.models import SHAPES, Area, Department, Posting, Role, TrailingArea, User
 from grids.models.posting import KEEPERS
 
 # A person's postings in force, with their places; read by every request of somebody signed in.
@@ -21,6 +21,8 @@ _POSTING_TABLES = (
     Table(Area, "a", without=SHAPES),
     Table(Department, "d"),
     Table(Area, "c", without=SHAPES),
+    Table(TrailingArea, "t"),
+    Table(Area, "h", without=[f.name for f in Area._meta.fields if f.name not in {"id", "path"}]),
 )
 _POSTINGS = f"""
     SELECT {", ".join(table.columns for table in _POSTING_TABLES)}
@@ -28,6 +30,8 @@ _POSTINGS = f"""
       LEFT JOIN grids_area a ON a.id = p.area_id
       LEFT JOIN grids_department d ON d.id = p.department_id
       LEFT JOIN grids_area c ON c.id = d.county_id
+      LEFT JOIN grids_trailingarea t ON TRUE
+      LEFT JOIN grids_area h ON h.id = t.heir_id
      WHERE p.user_id = %s AND p.valid_from <= %s AND (p.valid_to IS NULL OR p.valid_to > %s)
      ORDER BY p.id
 """  # noqa: S608  only names of columns
@@ -41,10 +45,12 @@ class Scope:
 
     ``postings`` holds everything; the rest is derived. A posting at an area
     opens the area and everything below it; a posting at a department opens
-    what that department handles.
+    what that department handles. ``trailing`` are the areas, anywhere, whose rows have not all
+    followed an act yet; it is empty but for minutes.
     """
 
     postings: tuple[Posting, ...] = field(default=())
+    trailing: tuple[TrailingArea, ...] = field(default=())
 
     @classmethod
     def for_user(cls, user: User | AnonymousUser, *, on: date | None = None) -> "Scope":
@@ -52,14 +58,19 @@ class Scope:
         if not user.is_authenticated or not user.is_active:
             return cls()
         day = on or timezone.localdate()
-        postings = []
+        postings: dict[int, Posting] = {}
+        trailing: dict[int, TrailingArea] = {}
         rows = read(_POSTINGS, [user.pk, day, day], *_POSTING_TABLES)
-        for posting, area, department, county in rows:
-            posting.area, posting.department = area, department
-            if department is not None:
-                department.county = county
-            postings.append(posting)
-        return cls(tuple(postings))
+        for posting, area, department, county, gone, heir in rows:
+            if posting.pk not in postings:
+                posting.area, posting.department = area, department
+                if department is not None:
+                    department.county = county
+                postings[posting.pk] = posting
+            if gone is not None and gone.pk not in trailing:
+                gone.heir = heir
+                trailing[gone.pk] = gone
+        return cls(tuple(postings.values()), tuple(trailing.values()))
 
     @cached_property
     def roles(self) -> frozenset[str]:

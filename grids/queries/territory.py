@@ -19,6 +19,26 @@ def names_of(area_ids: Iterable[int | None]) -> dict[int, str]:
         return dict(cursor.fetchall())
 
 
+_HEIRS = """
+    WITH RECURSIVE went (old, new) AS (
+        SELECT id, id FROM grids_area WHERE id = ANY(%s)
+        UNION ALL
+        SELECT went.old, area.merged_into_id
+          FROM went JOIN grids_area area ON area.id = went.new
+         WHERE area.merged_into_id IS NOT NULL
+    )
+    SELECT went.old, went.new FROM went JOIN grids_area area ON area.id = went.new
+     WHERE area.merged_into_id IS NULL
+"""
+
+
+def heirs_of(area_ids: Iterable[int]) -> dict[int, int]:
+    """Return {area id: the area that stands for it now}, itself unless it was merged (1 query)."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HEIRS, [list(area_ids)])
+        return dict(cursor.fetchall())
+
+
 def the_county() -> Area | None:
     """Return the county this deployment serves (the first one; 1 query)."""
     return Area.objects.filter(level=Level.COUNTY).first()

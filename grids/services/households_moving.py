@@ -4,10 +4,12 @@ What must not live here: a single household that moves (households.py). Visit ru
 that was merged stay with it and bind nobody: those of the area that took it in hold.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -52,7 +54,27 @@ _FOLLOW = """
     UPDATE grids_household h
        SET county_id = given.county, town_id = given.town, village_id = given.village,
            grid_id = given.grid, unit_id = given.unit
-      FROM given WHERE given.old = coalesce(h.unit_id, h.grid_id)
+      FROM given
+     WHERE given.old = coalesce(h.unit_id, h.grid_id)
+       AND ROW(h.county_id, h.town_id, h.village_id, h.grid_id, h.unit_id) IS DISTINCT FROM
+           ROW(given.county, given.town, given.village, given.grid, given.unit)
+    RETURNING h.id, h.moved_out_on IS NULL
+"""
+
+# Whoever stands on a border that two parts share goes to the older one.
+_SCATTER = """
+    WITH held AS (
+        SELECT DISTINCT ON (h.id) h.id, part.id AS part, part.level
+          FROM grids_household h JOIN grids_area part ON ST_Covers(part.boundary, h.location)
+          JOIN grids_area kept ON kept.id = h.grid_id
+         WHERE h.grid_id = %s AND h.unit_id IS NULL AND part.id = ANY(%s)
+           AND (part.level = 'unit' OR NOT ST_Covers(kept.boundary, h.location))
+         ORDER BY h.id, part.id
+    )
+    UPDATE grids_household h
+       SET grid_id = CASE held.level WHEN 'grid' THEN held.part ELSE h.grid_id END,
+           unit_id = CASE held.level WHEN 'unit' THEN held.part END
+      FROM held WHERE held.id = h.id
     RETURNING h.id, h.moved_out_on IS NULL
 """
 
@@ -68,8 +90,8 @@ def count(areas: Areas) -> dict[str, int]:
         return dict(zip(LABELS, cursor.fetchone(), strict=True))
 
 
-def hold(areas: Areas) -> None:
-    """Lock the households that will follow (1 query)."""
+def hold(areas: Areas, *, told: Collection[int] = (), later: bool = False) -> None:
+    """Lock the households that will follow, past ones too (1 query)."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT h.id {_ROWS} ORDER BY h.id FOR UPDATE", {"old": list(areas)})
 
@@ -87,10 +109,23 @@ def follow(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(_NAME_TWINS.format(given=_GIVEN), values)
         cursor.execute(_FOLLOW.format(given=_GIVEN), values)
-        moved = cursor.fetchall()
-    recount([pk for pk, _living in moved], today=on)
-    living = sum(1 for _pk, lives in moved if lives)
-    return {"living": living, "moved_out": len(moved) - living}
+        return _moved(cursor.fetchall(), on)
+
+
+def scatter(area: int, parts: Sequence[int]) -> dict[str, int]:
+    """Give households right in a grid, and with a point, to the part of it that holds the point.
+
+    2 queries. Returns {"living": n, "moved_out": n}.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SCATTER, [area, list(parts)])
+        return _moved(cursor.fetchall(), timezone.localdate())
+
+
+def _moved(rows: Sequence[tuple[int, bool]], on: date) -> dict[str, int]:
+    recount([pk for pk, _living in rows], today=on)
+    living = sum(1 for _pk, lives in rows if lives)
+    return {"living": living, "moved_out": len(rows) - living}
 
 
 def obstacles(area: Area) -> list[str]:

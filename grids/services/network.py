@@ -113,7 +113,7 @@ def _check_alliance(fields: AllianceFields, actor: User | None) -> None:
         raise Invalid(_("Only open villages can be allied."), field="villages")
     if fields.lead_id not in ids:
         raise Invalid(_("The leading village must be one of the alliance."), field="lead")
-    if len({village.path[: 3 * Area.steplen] for village in villages}) > 3:
+    if len({village.path[: -Area.steplen] for village in villages}) > 3:
         raise Invalid(_("An alliance spans at most three towns."), field="villages")
     _check_villages(villages, actor)
 

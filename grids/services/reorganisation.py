@@ -1,20 +1,20 @@
 """Verbs of an act that reorders the territory: draft, submit, decide, withdraw, carry out.
 
 What lives here: states of an act, and carrying a plan out in one transaction. What must not: what
-a step means for the tree (reorganisation_plan.py), and rows of the floors above, which follow
-through grids.moves.
+a step means for the tree (reorganisation_plan.py), and what goes along (following.py).
 
-A decided act whose day has come is found by its state, not by a timer: a worker that dies in
-between leaves it decided, and the next tick finds it. Its transaction holds many rows and must not
-hold other timers beside them.
+People decide, the sweep carries out: a decided act whose day has come is found by its state, not
+by a timer, so a worker that dies in between leaves it decided, and the next tick finds it. Its
+transaction holds many rows and must not hold other timers, or somebody's browser, beside them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from logging import getLogger
 
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from core.errors import Conflict, GeshiError, Invalid, NotAllowed
 from core.kept import forget_remembered
 from core.services import audit
 from grids import moves
-from grids.models import SHAPES, Area, Leave, Posting, Role, User
+from grids.models import Area, Role, User
 from grids.models.area import Level
 from grids.models.reorganisation import (
     PENDING_ACTS,
@@ -36,6 +36,8 @@ from grids.models.reorganisation import (
 from grids.queries.reach import Reach
 from grids.queries.scope import Scope
 from grids.services import codes
+from grids.services.following import let_follow
+from grids.services.placing import place_below
 from grids.services.reorganisation_plan import Plan, make_plan
 from grids.services.territory import lock_tree, redraw
 
@@ -43,8 +45,6 @@ logger = getLogger(__name__)
 
 DECIDERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
 MOST_STEPS = 50
-# A report sent while an act ran may have read the tree of before; it is on its row by then.
-SETTLE_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def submit(*, act_id: int, actor: User, seen: int) -> Reorganisation:
 def decide(*, act_id: int, actor: User, seen: int, approve: bool, note: str = "") -> Reorganisation:
     """Approve an act or send it back to its drafter; who drafted it does not decide it.
 
-    One whose day has come is carried out at once.
+    From its day on the sweep carries it out.
     """
     with transaction.atomic():
         act = _locked(act_id, seen, actor=actor, states={ActState.SUBMITTED}, decides=True)
@@ -140,8 +140,6 @@ def decide(*, act_id: int, actor: User, seen: int, approve: bool, note: str = ""
             act.state, act.submitted_at = ActState.DRAFT, None
         _save(act)
         _record(act, actor, "approved" if approve else "sent_back")
-        if approve and act.effective_on <= timezone.localdate():
-            _carry_out(act, actor=actor)
     return act
 
 
@@ -159,17 +157,20 @@ def withdraw(*, act_id: int, actor: User, seen: int, note: str) -> Reorganisatio
     return act
 
 
-def carry_out(*, act_id: int, actor: User, seen: int) -> Reorganisation:
-    """Carry a decided act out whose day has come and which stumbled then.
+def try_again(*, act_id: int, actor: User, seen: int) -> Reorganisation:
+    """Let the sweep carry out an act that stumbled on its day.
 
-    All of it or nothing, once: of two people pressing, one reads that it is done. Raises
-    Conflict while anything stands against it.
+    Raises Conflict while anything stands against it.
     """
     with transaction.atomic():
         act = _locked(act_id, seen, actor=actor, states={ActState.DECIDED}, decides=True)
-        if act.effective_on > timezone.localdate():
-            raise Conflict(_("The act takes effect on %(day)s."), day=act.effective_on)
-        _carry_out(act, actor=actor)
+        if not act.obstacle:
+            day = act.effective_on
+            raise Conflict(_("The act is carried out by itself from %(day)s."), day=day)
+        _refuse_problems(make_plan(act))
+        act.obstacle = ""
+        _save(act)
+        _record(act, actor, "tried_again")
     return act
 
 
@@ -179,48 +180,23 @@ def carry_out_due(*, today: date | None = None) -> int:
     One that cannot be carried out keeps the reason, for people to see, and is not tried again
     by itself. One that another worker has in hand is left alone.
     """
-    day = today or timezone.localdate()
     done = 0
-    due = Reorganisation.objects.due(day)
+    due = Reorganisation.objects.due(today or timezone.localdate())
     for pk in list(due.order_by("effective_on", "pk").values_list("pk", flat=True)):
         try:
             with transaction.atomic():
                 act = due.select_for_update(skip_locked=True).filter(pk=pk).first()
                 if act is None:
                     continue
-                _carry_out(act, actor=None)
+                _carry_out(act)
             done += 1
         except GeshiError as error:
-            due.filter(pk=pk).update(obstacle=str(error))
+            due.filter(pk=pk).update(obstacle=str(error), version=F("version") + 1)
             logger.error("act %s was not carried out: %s", pk, error)
         except OperationalError as error:
             # A deadlock or a lost connection: it stays due for the next tick.
             logger.warning("act %s waits for the next tick: %s", pk, _first_line(error))
     return done
-
-
-def settle_due(*, now: datetime | None = None) -> int:
-    """Let rows follow that were being written while an act ran; return for how many acts.
-
-    Following twice changes nothing more.
-    """
-    before = (now or timezone.now()) - SETTLE_AFTER
-    waiting = Reorganisation.objects.filter(
-        state=ActState.CARRIED_OUT, settled_at__isnull=True, carried_out_at__lte=before
-    )
-    settled = 0
-    for pk in list(waiting.values_list("pk", flat=True)):
-        with transaction.atomic():
-            act = waiting.select_for_update(skip_locked=True).filter(pk=pk).first()
-            if act is None:
-                continue
-            lock_tree()
-            areas = _heirs({int(old): new for old, new in act.outcome.get("follow", [])})
-            moves.hold(areas)
-            moves.follow(areas, on=act.effective_on, actor=None)
-            Reorganisation.objects.filter(pk=pk).update(settled_at=timezone.now())
-            settled += 1
-    return settled
 
 
 # Drafting
@@ -328,38 +304,25 @@ def _refuse_problems(plan: Plan) -> None:
 # Carrying out
 
 
-def _carry_out(act: Reorganisation, *, actor: User | None) -> None:
+def _carry_out(act: Reorganisation) -> None:
     """Change the tree as the plan says and let everything follow; the act's row is locked."""
     lock_tree()
     plan = make_plan(act)
     _refuse_problems(plan)
-    areas, on = plan.follow, act.effective_on
-    moves.hold(areas)
+    areas, renamed = plan.follow, plan.called
+    moves.hold(areas, told=renamed, later=True)
     try:
         with transaction.atomic():
-            _change_tree(plan, on, source=act.document or act.title)
-            postings = continue_postings({old: plan.heir(old) for old in plan.merges}, on)
-            followed = moves.follow(areas, on=on, actor=actor) if areas else {}
+            _change_tree(plan, act.effective_on, source=act.document or act.title)
+            followed = let_follow(areas, plan.departures, on=act.effective_on, actor=None, act=act)
+            moves.tell(renamed)
     except IntegrityError as error:
         raise Conflict(_("The database refuses: %(why)s"), why=_first_line(error)) from error
-    except OperationalError as error:
-        if actor is None:
-            raise  # it stays due for the next tick
-        raise Conflict(
-            _("Somebody is working in these areas just now. Please try again.")
-        ) from error
-    act.state, act.carried_out_at, act.obstacle = ActState.CARRIED_OUT, timezone.now(), ""
-    act.outcome = {
-        "changes": plan.told,
-        "follow": sorted(areas.items()),
-        "postings": postings,
-        "followed": followed,
-        "codes": len(plan.recoded),
-    }
-    if not areas:
-        act.settled_at = act.carried_out_at
+    act.state, act.carried_out_at = ActState.CARRIED_OUT, timezone.now()
+    numbers = {"codes": len(plan.recoded), "followed": followed}
+    act.outcome = {"changes": plan.told, **numbers}
     _save(act)
-    _record(act, actor, "carried_out", postings=postings, codes=len(plan.recoded), **followed)
+    _record(act, None, "carried_out", codes=len(plan.recoded), **followed)
     transaction.on_commit(forget_remembered)
 
 
@@ -396,99 +359,11 @@ def _change_tree(plan: Plan, on: date, *, source: str) -> None:
         codes.open_codes(recoded, on=on, source=source[:100])
         cursor.execute(_GIVE_NAMES, [list(renamed), list(renamed.values())])
         for pk, parent in plan.moves:
-            _move(pk, parent)
+            place_below(pk, parent)
         cursor.execute(_CLOSE, [on, list(merges), list(merges.values())])
         for shape in plan.shapes:
             cursor.execute(_GAIN if shape.gains else _LOSE, [shape.land, shape.area])
     redraw(sorted({shape.area for shape in plan.shapes}))
-
-
-def _move(pk: int, parent: int) -> None:
-    rows = Area.objects.defer(*SHAPES).in_bulk([pk, parent])
-    Area.objects.move(rows[pk], rows[parent], "last-child")
-
-
-def continue_postings(merges: Mapping[int, int], on: date) -> int:
-    """End postings at merged areas on the day and go on with them at their heirs; return how many.
-
-    Whoever holds the same post at the heir keeps that one; only the days it does not cover are
-    added. A leave goes on with its posting and its cover.
-    """
-    held = Posting.objects.filter(area__in=[*merges, *merges.values()]).order_by("pk")
-    postings = list(held.select_for_update())
-    spans: dict[tuple[int, str, int], list[tuple[date, date]]] = {}
-    for posting in postings:
-        key = (posting.user_id, posting.role, posting.area_id or 0)
-        spans.setdefault(key, []).append((posting.valid_from, posting.valid_to or date.max))
-    ended, begun = 0, []
-    goes_on: dict[int, Posting] = {}
-    for posting in postings:
-        heir = merges.get(posting.area_id or 0)
-        last = posting.valid_to or date.max
-        if heir is None or last <= on:
-            continue
-        first = max(on, posting.valid_from)
-        Posting.objects.filter(pk=posting.pk).update(valid_to=first)
-        ended += 1
-        taken = spans.setdefault((posting.user_id, posting.role, heir), [])
-        for start, end in _uncovered(first, last, taken):
-            taken.append((start, end))
-            copy = _copy(posting, heir, start, None if end == date.max else end)
-            begun.append(copy)
-            goes_on.setdefault(posting.pk, copy)
-    Posting.objects.bulk_create(begun)
-    _continue_leaves(goes_on, on)
-    return ended
-
-
-def _continue_leaves(goes_on: Mapping[int, Posting], on: date) -> None:
-    """Let leaves go on with the postings of both, {old posting: the one that goes on}."""
-    leaves = Leave.objects.filter(posting__in=goes_on, cover__in=goes_on, away_until__gt=on)
-    for leave in list(leaves.select_for_update()):
-        first, last = max(on, leave.away_from), leave.away_until
-        Leave.objects.filter(pk=leave.pk).update(away_until=first)
-        Leave.objects.create(
-            posting=goes_on[leave.posting_id],
-            cover=goes_on[leave.cover_id],
-            away_from=first,
-            away_until=last,
-            reason=leave.reason,
-        )
-
-
-def _copy(posting: Posting, area_id: int, start: date, end: date | None) -> Posting:
-    fields = [field for field in Posting._meta.concrete_fields if not field.primary_key]
-    copy = Posting(**{field.attname: getattr(posting, field.attname) for field in fields})
-    copy.area_id, copy.valid_from, copy.valid_to = area_id, start, end
-    return copy
-
-
-def _uncovered(
-    first: date, last: date, taken: Iterable[tuple[date, date]]
-) -> list[tuple[date, date]]:
-    """Return the spans of [first, last) that no span of ``taken`` covers."""
-    free = []
-    for start, end in sorted(taken):
-        if end <= first or start >= last:
-            continue
-        if start > first:
-            free.append((first, start))
-        first = max(first, end)
-    if first < last:
-        free.append((first, last))
-    return free
-
-
-def _heirs(areas: Mapping[int, int]) -> dict[int, int]:
-    """Return the same map with areas that were merged since replaced by their heirs."""
-    into = dict(Area.objects.filter(merged_into__isnull=False).values_list("pk", "merged_into_id"))
-
-    def heir(pk: int) -> int:
-        while pk in into:
-            pk = into[pk]
-        return pk
-
-    return {old: heir(new) for old, new in areas.items()}
 
 
 def _first_line(error: Exception) -> str:

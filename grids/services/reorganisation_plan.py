@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from grids.models import Area, AreaCode, Level, Reorganisation, ReorganisationStep
 from grids.models.area import CODE_LENGTH
 from grids.models.reorganisation import ActState, StepKind
+from grids.services.following import Departure
 
 
 @dataclass
@@ -152,6 +153,40 @@ class Plan:
             if node.moved and node.into is None:
                 found |= {below.pk: below.pk for below in self.below(node.pk)}
         return found
+
+    @property
+    def departures(self) -> list[Departure]:
+        """The areas whose rows go elsewhere: those merged, and villages that went by themselves.
+
+        Those of a merged town go with it.
+        """
+        found = []
+        for node in self.nodes.values():
+            with_town = node.was_parent in self.merges and self.heir(node.was_parent) == node.parent
+            by_itself = node.level == Level.VILLAGE and node.moved and not with_town
+            if node.into is None and not by_itself:
+                continue
+            heir = self.heir(node.pk)
+            left = None if self.nodes[heir].parent == node.was_parent else node.was_parent
+            found.append(Departure(node.pk, node.level, heir, left))
+        return found
+
+    @property
+    def called(self) -> dict[int, tuple[str, str]]:
+        """{area id: (name and code before, name and code then)} of what a step gave new ones.
+
+        What went elsewhere, or only goes along with the area above it, is not among them.
+        """
+        return {
+            node.pk: (f"{node.was_name} {node.was_code}", f"{node.name} {node.code}")
+            for node in self.nodes.values()
+            if node.into is None
+            and node.level in {Level.TOWN, Level.VILLAGE}
+            and (node.renamed or (node.recoded and not node.moved and not self._goes_along(node)))
+        }
+
+    def _goes_along(self, node: Node) -> bool:
+        return node.parent is not None and self.nodes[node.parent].recoded
 
     @property
     def touched(self) -> dict[int, int]:

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from django.contrib.gis.geos import GEOSGeometry
 from django.db import connection, transaction
-from django.db.models import F, Value
-from django.db.models.functions import Concat, Substr
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,8 +27,9 @@ from grids.models.area import AreaQuerySet
 from grids.queries.reach import Reach
 from grids.queries.shapes import Piece, ShapeReport, cut, look_at
 from grids.services import codes
+from grids.services.following import Departure, let_follow
 from grids.services.network import end_duties
-from grids.services.reorganisation import continue_postings
+from grids.services.placing import place_below
 from grids.services.territory import lock_tree, redraw
 
 NAME_LIMIT = 100
@@ -163,8 +162,9 @@ def split(
     """Cut a grid by a line (WKB); return it, now the largest part, and the new grids.
 
     ``names`` are those of the new grids, the largest first. They get new codes and the kind and
-    organisation of the old one; units go where their middle lies. Raises Invalid on "line" or
-    "names", Conflict.
+    organisation of the old one. Units go where their middle lies; households and open cases that
+    lie in none go where their point lies; postings stay. Raises Invalid on "line" or "names",
+    Conflict.
     """
     with transaction.atomic():
         area = _take(area_id, actor, seen=seen, levels={Level.GRID})
@@ -185,7 +185,9 @@ def split(
         shapes = [piece.wkb for piece in pieces]
         store_shapes({grid.pk: shape for grid, shape in zip([area, *born], shapes, strict=True)})
         followed = _let_units_go(area, list(zip(born, pieces[1:], strict=True)), actor)
-        _record(actor, "grid_split", area, into=[grid.code for grid in born], **followed)
+        sent = moves.scatter(area.pk, [grid.pk for grid in born])
+        went = {key: followed.get(key, 0) + sent.get(key, 0) for key in followed | sent}
+        _record(actor, "grid_split", area, into=[grid.code for grid in born], **went)
     return [_fresh(pk) for pk in (area.pk, *(grid.pk for grid in born))]
 
 
@@ -207,25 +209,22 @@ def merge(*, kept_id: int, other_ids: Sequence[int], actor: User | None, seen: i
         if any(other.path[: -Area.steplen] != kept.path[: -Area.steplen] for other in others):
             raise Invalid(_("Only grids of one village can be merged."), field="others")
         today = timezone.localdate()
-        units_by_grid = {other.pk: list(units_of(other)) for other in others}
-        moved = {other.pk: kept.pk for other in others}
-        moved |= {unit.pk: unit.pk for units in units_by_grid.values() for unit in units}
-        moves.hold(moved)
+        # Closed units go along, for what happened in them, with the code they had.
+        units = [unit for other in others for unit in _below(other)]
+        moved = {unit.pk: unit.pk for unit in units} | {other.pk: kept.pk for other in others}
+        moves.hold(moved, later=True)
         _join_shapes(kept, others)
-        for units in units_by_grid.values():
-            given = codes.next_codes(kept.code, Level.UNIT, len(units))
-            for unit in units:
-                _place_below(unit, kept)
-            pairs = zip(units, given, strict=True)
-            codes.give_codes({unit.pk: code for unit, code in pairs}, on=today, source=SOURCE)
+        for unit in units:
+            place_below(unit.pk, kept.pk)
+        in_force = [unit.pk for unit in units if unit.closed_on is None]
+        given = codes.next_codes(kept.code, Level.UNIT, len(in_force))
+        codes.give_codes(dict(zip(in_force, given, strict=True)), on=today, source=SOURCE)
         closed: list[int] = [other.pk for other in others]
         Area.objects.filter(pk__in=closed).update(closed_on=today, merged_into=kept)
         codes.end_codes(closed, on=today)
-        heirs: dict[int, int] = {other.pk: kept.pk for other in others}
-        postings = continue_postings(heirs, today)
-        followed = moves.follow(moved, on=today, actor=actor)
-        merged = [other.code for other in others]
-        _record(actor, "grids_merged", kept, merged=merged, postings=postings, **followed)
+        gone = [Departure(other.pk, other.level, kept.pk) for other in others]
+        followed = let_follow(moved, gone, on=today, actor=actor)
+        _record(actor, "grids_merged", kept, merged=[other.code for other in others], **followed)
     return _fresh(kept.pk)
 
 
@@ -252,11 +251,12 @@ def move(
         today = timezone.localdate()
         (code,) = codes.next_codes(village.code, Level.GRID, 1)
         given = codes.codes_below(area, code)
-        moved = {pk: pk for pk in given}
-        moves.hold(moved)
-        _place_below(area, village)
+        moved = {pk: pk for pk in (area.pk, *(unit.pk for unit in _below(area)))}
+        moves.hold(moved, later=True)
+        place_below(area.pk, village.pk)
         codes.give_codes(given, on=today, source=SOURCE)
-        followed = moves.follow(moved, on=today, actor=actor)
+        gone = Departure(area.pk, area.level, area.pk, home.pk)
+        followed = let_follow(moved, [gone], on=today, actor=actor)
         _record(actor, "grid_moved", area, before=area.code, after=code, **followed)
     return _fresh(area.pk)
 
@@ -332,10 +332,9 @@ def check_right(actor: User | None, area: Area) -> None:
         raise NotAllowed
 
 
-def units_of(grid: Area) -> AreaQuerySet:
-    """Return the open units of a grid, without their shapes."""
-    below = Area.objects.open().filter(path__startswith=grid.path, depth=grid.depth + 1)
-    return below.defer(*SHAPES)
+def _below(grid: Area) -> AreaQuerySet:
+    """Return the units of a grid, closed ones too, without their shapes."""
+    return Area.objects.filter(path__startswith=grid.path, depth=grid.depth + 1).defer(*SHAPES)
 
 
 def parent_of(area: Area) -> Area:
@@ -413,21 +412,6 @@ def _check_shape(
     return report
 
 
-def _place_below(area: Area, parent: Area) -> None:
-    """Put ``area`` and all below it under another parent, last among its children."""
-    last = Area.objects.filter(path__startswith=parent.path, depth=parent.depth + 1).last()
-    step = Area._str2int(last.path[-Area.steplen :]) + 1 if last else 1
-    path = Area._get_path(parent.path, parent.depth + 1, step)
-    below = Area.objects.filter(path__startswith=area.path)
-    below.order_by().update(
-        path=Concat(Value(path), Substr("path", len(area.path) + 1)),
-        depth=F("depth") + parent.depth + 1 - area.depth,
-    )
-    home = area.path[: -Area.steplen]
-    Area.objects.filter(path=home).update(numchild=F("numchild") - 1)
-    Area.objects.filter(pk=parent.pk).update(numchild=F("numchild") + 1)
-
-
 def _let_units_go(
     grid: Area, parts: Sequence[tuple[Area, Piece]], actor: User | None
 ) -> dict[str, int]:
@@ -441,14 +425,14 @@ def _let_units_go(
     moves.hold(moved)
     for unit, part in going:
         (code,) = codes.next_codes(part.code, Level.UNIT, 1)
-        _place_below(unit, part)
+        place_below(unit.pk, part.pk)
         codes.give_codes({unit.pk: code}, on=today, source=SOURCE)
     return moves.follow(moved, on=today, actor=actor)
 
 
 def _units_in(grid: Area, piece: Piece) -> list[Area]:
     part = GEOSGeometry(memoryview(piece.wkb), srid=4326)
-    return list(units_of(grid).filter(centre__coveredby=part))
+    return list(_below(grid).open().filter(centre__coveredby=part))
 
 
 def _join_shapes(kept: Area, others: Sequence[Area]) -> None:

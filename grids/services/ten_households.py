@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid
 from core.services import audit
+from grids import moves
 from grids.models import Area, Household, Level, User
 from grids.queries.shapes import Piece, parts_of
 from grids.services import codes
@@ -129,13 +130,23 @@ def cut_up(grids: Sequence[GridToCut], counts: Mapping[int, int]) -> dict[int, l
     return parts_of(wanted)
 
 
+@dataclass(frozen=True)
+class Made:
+    """How many units were made, and how many households found theirs by their point or did not."""
+
+    units: int
+    placed: int
+    unplaced: int
+
+
 def make_units(
     *, village_id: int, counts: Mapping[int, int], actor: User | None, seen: str | None = None
-) -> int:
-    """Make the units of a village, {grid id: how many}, all or none; return how many.
+) -> Made:
+    """Make the units of a village, {grid id: how many}, all or none.
 
-    They tile their grid exactly. ``seen`` is the :func:`stamp` of what was looked at. Raises
-    Invalid, Conflict.
+    They tile their grid exactly. Households of the grid go to the unit that holds their point;
+    those without a point stay right in the grid. ``seen`` is the :func:`stamp` of what was looked
+    at. Raises Invalid, Conflict.
     """
     with transaction.atomic():
         lock_tree()
@@ -157,14 +168,30 @@ def make_units(
                 shapes.append(NewBoundary(code, piece.wkb))
         add_areas(units, source=SOURCE, actor=actor)
         set_boundaries(shapes, source=SOURCE, actor=actor)
+        placed = sum(_place_households(one.grid) for one in grids if one.grid.pk in parts)
+        living = Household.objects.living().filter(grid__in=parts, unit=None)
+        made = Made(len(units), placed, living.count())
         audit.record(
             actor=actor,
             action="units_made",
             subject_type="area",
             subject_id=village.pk,
-            data={"code": village.code, "grids": len(parts), "units": len(units)},
+            data={
+                "code": village.code,
+                "grids": len(parts),
+                "units": made.units,
+                "placed": made.placed,
+                "unplaced": made.unplaced,
+            },
         )
-    return len(units)
+    return made
+
+
+def _place_households(grid: Area) -> int:
+    """Give the households of a grid to its new units; return how many living ones found theirs."""
+    units = Area.objects.open().filter(path__startswith=grid.path, level=Level.UNIT)
+    sent = moves.scatter(grid.pk, list(units.values_list("pk", flat=True)))
+    return sent.get("households:living", 0)
 
 
 def unit_name(grid_name: str, number: int) -> str:

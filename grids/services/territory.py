@@ -144,6 +144,8 @@ def _own_problems(row: NewArea) -> Iterable[str]:
             "level": row.level,
             "length": length,
         }
+    if len(row.organisation) > 100:
+        yield _("the name of the organisation has more than 100 characters")
     if row.level == Level.GRID and row.grid_kind not in GridKind.values:
         yield _("unknown kind of grid “%(kind)s”; known are %(kinds)s") % {
             "kind": row.grid_kind[:30],
@@ -184,6 +186,8 @@ def _parent_problems(
             "own": row.level,
             "wanted": wanted or "–",
         }
+    elif not old and isinstance(parent, Area) and parent.closed_on:
+        yield _("parent “%(code)s” is closed") % {"code": row.parent_code}
     elif not row.code.startswith(row.parent_code):
         yield _("code “%(code)s” does not begin with its parent's code “%(parent)s”") % {
             "code": row.code[:30],
@@ -216,7 +220,9 @@ def keep_tree() -> None:
 
 
 def _known(codes: set[str]) -> dict[str, Area]:
-    fields = ("id", "code", "name", "level", "path", "depth", "grid_kind", "organisation")
+    fields = (
+        "id", "code", "name", "level", "path", "depth", "grid_kind", "organisation", "closed_on",
+    )  # fmt: skip
     return {a.code: a for a in Area.objects.filter(code__in=codes - {""}).only(*fields)}
 
 

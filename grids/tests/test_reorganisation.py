@@ -27,11 +27,14 @@ def drafted(county: SmallCounty, *steps: NewStep, on: date | None = None, **act:
 
 
 def carried_out(county: SmallCounty, *steps: NewStep, on: date | None = None):
-    """Return an act drafted, submitted, decided and so carried out."""
+    """Return an act drafted, submitted, decided and, once its day has come, carried out."""
     act = drafted(county, *steps, on=on)
     act = acts.submit(act_id=act.pk, actor=act.drafted_by, seen=act.version)
     decider = person(Role.COMMAND, county.county)
-    return acts.decide(act_id=act.pk, actor=decider, seen=act.version, approve=True)
+    acts.decide(act_id=act.pk, actor=decider, seen=act.version, approve=True)
+    acts.carry_out_due()
+    act.refresh_from_db()
+    return act
 
 
 def merge(old: Area, new: Area) -> NewStep:
@@ -218,7 +221,7 @@ def test_a_towns_admin_decides_nothing_and_touches_no_act_of_another_town(county
         lambda: acts.submit(act_id=act.pk, actor=admin, seen=1),
         lambda: acts.withdraw(act_id=act.pk, actor=admin, seen=1, note="不合适"),
         lambda: acts.decide(act_id=act.pk, actor=admin, seen=1, approve=True),
-        lambda: acts.carry_out(act_id=act.pk, actor=admin, seen=1),
+        lambda: acts.try_again(act_id=act.pk, actor=admin, seen=1),
     ):
         with pytest.raises(NotAllowed):
             verb()
@@ -290,6 +293,23 @@ def test_an_act_that_stumbles_on_its_day_says_why_and_is_left_to_people(county):
     assert act.state == ActState.DECIDED
     assert county.towns[1].name in act.obstacle
     assert not Reorganisation.objects.due(later)
+
+    again = {"act_id": act.pk, "actor": act.decided_by, "seen": act.version}
+    with pytest.raises(Conflict):  # nothing has changed since
+        acts.try_again(**again)
+    Area.objects.filter(pk=county.towns[1].pk).update(code=county.towns[1].code)
+    assert acts.try_again(**again).obstacle == ""
+    assert acts.carry_out_due(today=later) == 1
+
+
+def test_approving_an_act_carries_nothing_out_even_on_its_day(county):
+    kept, gone = county.villages[:2]
+    act = drafted(county, merge(gone, kept))
+    act = acts.submit(act_id=act.pk, actor=act.drafted_by, seen=act.version)
+    decider = person(Role.COMMAND, county.county)
+    act = acts.decide(act_id=act.pk, actor=decider, seen=act.version, approve=True)
+    assert (act.state, act.is_due) == (ActState.DECIDED, True)
+    assert refreshed(gone).closed_on is None
 
 
 def test_an_act_sent_back_is_a_draft_again_with_the_reason(county):

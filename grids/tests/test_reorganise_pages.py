@@ -1,13 +1,15 @@
 """The pages of acts: drafting, dry run, decision, record; the border of a town."""
 
+import json
 from typing import Any
 
 import pytest
+from django.contrib.gis.geos import GEOSGeometry
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from grids.factories import person
+from grids.factories import SIDE, person
 from grids.models import Area, Reorganisation, Role
 from grids.models.reorganisation import ActState, StepKind
 from grids.services import reorganisation as acts
@@ -97,6 +99,35 @@ def test_the_dry_run_says_what_would_move(county, keeper, django_assert_max_num_
     assert Area.objects.get(pk=county.villages[1].pk).closed_on is None
 
 
+def test_the_map_shows_towns_and_villages_before_and_after(county, keeper):
+    step = NewStep(kind=StepKind.MOVE_VILLAGE, subject=county.villages[1], target=county.towns[1])
+    act = acts.draft(actor=keeper, title="划归", effective_on=timezone.localdate(), steps=[step])
+    answer = client_of(keeper).get(reverse("reorganisation_map", args=[act.pk]))
+    sizes = {
+        (feature["properties"]["role"], feature["properties"]["id"]): GEOSGeometry(
+            json.dumps(feature["geometry"])
+        ).area
+        for feature in answer.json()["features"]
+    }
+    one, other = county.towns
+    village = 2 * SIDE * SIDE
+    assert sizes["before", one.pk] == pytest.approx(2 * village)
+    assert sizes["after", one.pk] == pytest.approx(village)
+    assert sizes["after", other.pk] == pytest.approx(3 * village)
+    assert sizes["after", county.villages[1].pk] == pytest.approx(village)
+
+
+def test_people_in_post_are_listed_as_far_as_the_reader_keeps_them(county, keeper, admin):
+    office = person(Role.VILLAGE_OFFICE, county.villages[3])
+    step = NewStep(
+        kind=StepKind.MERGE_VILLAGES, subject=county.villages[3], target=county.villages[0]
+    )
+    act = acts.draft(actor=keeper, title="合并", effective_on=timezone.localdate(), steps=[step])
+    url = reverse("reorganisation_rows", args=[act.pk, "postings:postings"])
+    assert office.display_name in client_of(keeper).get(url).content.decode()
+    assert office.display_name not in client_of(admin).get(url).content.decode()
+
+
 def test_an_act_goes_from_draft_to_done_by_two_people(county, admin):
     act = merging(county, admin)
     do = lambda who, action, seen, **more: client_of(who).post(  # noqa: E731
@@ -106,7 +137,13 @@ def test_an_act_goes_from_draft_to_done_by_two_people(county, admin):
     assert do(admin, "approve", 2).status_code == 403
     assert do(person(Role.COMMAND, county.county), "approve", 2).status_code == 302
     act.refresh_from_db()
-    assert act.state == ActState.CARRIED_OUT
+    assert act.state == ActState.DECIDED
+    waiting = client_of(admin).get(reverse("reorganisation", args=[act.pk])).content.decode()
+    progress = f"{reverse('reorganisation_progress', args=[act.pk])}?seen={act.version}"
+    assert progress in waiting
+    assert "HX-Refresh" not in client_of(admin).get(progress)
+    acts.carry_out_due()
+    assert client_of(admin).get(progress)["HX-Refresh"] == "true"
     record = client_of(admin).get(reverse("reorganisation", args=[act.pk])).content.decode()
     assert county.grids[2].code in record
     assert Area.objects.get(pk=county.grids[2].pk).code in record
@@ -130,9 +167,11 @@ def test_acts_of_another_town_are_not_there(county, keeper, admin):
         ("reorganisation", [act.pk]),
         ("reorganise_edit", [act.pk]),
         ("reorganisation_rows", [act.pk, "incidents:open"]),
+        ("reorganisation_map", [act.pk]),
+        ("reorganisation_progress", [act.pk]),
     ):
         assert client.get(reverse(name, args=args)).status_code == 404
-    for action in ("submit", "approve", "withdraw", "carry_out"):
+    for action in ("submit", "approve", "withdraw", "try_again"):
         url = reverse("reorganisation_do", args=[act.pk, action])
         assert client.post(url, {"seen": 1, "note": "无"}).status_code == 404
 

@@ -223,6 +223,17 @@ def test_merged_grids_are_closed_and_their_codes_lead_to_the_one_kept(county, ad
     assert place_of_point(longitude=middle[0], latitude=middle[1]).grid_id == kept.pk
 
 
+def test_closed_units_go_along_with_their_grid_and_keep_their_codes(county, admin):
+    kept, other = county.grids[1], county.grids[0]
+    reshaping.close(area_id=county.unit.pk, actor=admin, seen=None)
+    code = county.unit.code
+    reshaping.merge(kept_id=kept.pk, other_ids=[other.pk], actor=admin, seen=None)
+    unit = fresh(county.unit)
+    assert unit.path.startswith(kept.path)
+    assert (unit.code, area_of_code(code)) == (code, unit)
+    assert (fresh(kept).numchild, fresh(other).numchild) == (1, 0)
+
+
 def test_who_worked_in_a_merged_grid_works_in_the_one_kept(county, admin):
     kept, other = county.grids[0], county.grids[1]
     both = person(Role.GRID_WORKER, other)

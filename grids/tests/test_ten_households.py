@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from django.contrib.gis.geos import GEOSGeometry, MultiPolygon, Polygon
+from django.contrib.gis.geos import GEOSGeometry, MultiPolygon, Point, Polygon
 from django.contrib.gis.geos.collections import GeometryCollection
 from django.test import Client
 from django.urls import reverse
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import Conflict, Invalid, NotAllowed
 from grids.factories import COUNTY_CODE, person
-from grids.models import Area, AreaCode, GridKind, Level, Role
+from grids.models import Area, AreaCode, GridKind, Household, Level, Role
 from grids.queries.shapes import parts_of
 from grids.services import ten_households
 from grids.services.territory import NewArea, NewBoundary, add_areas, set_boundaries
@@ -60,7 +60,7 @@ def test_thirteen_grids_become_127_units(village, admin):
     counts = ten_households.suggested(grids, 127)
     assert sorted(counts.values()) == [9] * 3 + [10] * 10
     made = ten_households.make_units(village_id=village.pk, counts=counts, actor=admin)
-    assert made == len(units(village)) == 127
+    assert made.units == len(units(village)) == 127
     first = units(village)[0]
     assert (first.code, first.name) == (f"{VILLAGE}00101", "第1网格第1十户")
     assert {unit.code[:-2] for unit in units(village)} == {one.grid.code for one in grids}
@@ -202,3 +202,45 @@ def test_units_are_shared_out_whole(weights, total):
     assert counts.keys() == weights.keys()
     assert all(1 <= n <= 99 for n in counts.values())
     assert sum(counts.values()) == min(max(total, len(weights)), 99 * len(weights))
+
+
+def living_in(grid: Area, door: str, point: Point | None) -> Household:
+    town, village = grid.lineage_paths[1:3]
+    return Household.objects.create(
+        county=Area.objects.get(level=Level.COUNTY),
+        town=Area.objects.get(path=town),
+        village=Area.objects.get(path=village),
+        grid=grid,
+        address=door,
+        location=point,
+    )
+
+
+def test_households_are_put_into_the_unit_that_holds_their_point(village, admin):
+    first, second = Area.objects.filter(level=Level.GRID)[:2]
+    here = living_in(first, "1号", first.centre)
+    bare = living_in(first, "2号", None)
+    # Its point lies in the neighbour's ground: no unit of its own grid holds it.
+    astray = living_in(first, "3号", second.centre)
+    counts = {first.pk: 9, second.pk: 9}
+    made = ten_households.make_units(village_id=village.pk, counts=counts, actor=admin)
+    assert (made.placed, made.unplaced) == (1, 2)
+    here.refresh_from_db()
+    assert here.unit.path.startswith(first.path)
+    assert here.unit.boundary.covers(here.location)
+    for household in (bare, astray):
+        household.refresh_from_db()
+        assert (household.grid, household.unit) == (first, None)
+
+
+def test_the_page_says_who_was_put_where_and_who_is_left(village, admin):
+    grid = Area.objects.filter(level=Level.GRID)[0]
+    living_in(grid, "1号", grid.centre)
+    living_in(grid, "2号", None)
+    client = Client()
+    client.force_login(admin, backend="grids.backends.PostingBackend")
+    url = reverse("territory_units", args=[village.pk])
+    answer = client.post(url, {f"n_{grid.pk}": "5"}, follow=True)
+    text = answer.content.decode()
+    assert "1 户已按坐标归入" in text
+    assert "1 户没有坐标" in text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import Invalid
 from core.models import AuditEntry
 from grids.factories import DepartmentFactory, UserFactory, person
-from grids.models import Area, AreaCode, Posting, Role
+from grids.models import Area, AreaCode, GridKind, Posting, Role
 from grids.services.territory import Counts, NewArea, add_areas, derive_boundaries
 
 COUNTY = NewArea("419902", "测试县", "county")
@@ -104,6 +104,15 @@ def test_a_known_area_is_not_moved_to_another_parent(county):
     with pytest.raises(Invalid) as refused:
         add_areas([row], source="x")
     assert "另一个上级" in refused.value.errors["7"][0]
+
+
+def test_nothing_is_added_below_a_closed_area(county):
+    village = county.villages[0]
+    Area.objects.filter(pk=village.pk).update(closed_on=date(2026, 1, 1))
+    late = NewArea(f"{village.code}009", "新网格", "grid", village.code, GridKind.RURAL, line=7)
+    with pytest.raises(Invalid) as refused:
+        add_areas([late], source="test")
+    assert list(refused.value.errors) == ["7"]
 
 
 def test_thousands_of_grids_cost_a_few_queries(county, django_assert_max_num_queries):

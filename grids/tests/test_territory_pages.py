@@ -5,6 +5,7 @@ import json
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from grids.factories import CORNER, SIDE, SmallCounty, person
 from grids.models import AllianceGrid, Area, GridTheme, Role, ThemeDuty
@@ -306,6 +307,14 @@ def test_a_merge_or_move_across_the_border_finds_no_such_choice(county, admin):
     assert admin.post(merge, {"others": [county.grids[4].pk]}).status_code == 422
     move = reverse("territory_move", args=[county.grids[0].pk])
     assert admin.post(move, {"village": county.villages[2].pk}).status_code == 422
+
+
+def test_an_alliance_has_any_number_of_villages_of_at_most_three_towns(county, admin):
+    ids = [village.pk for village in county.villages]
+    fields = AllianceFields(
+        name="四村", village_ids=ids, lead_id=ids[0], valid_from=timezone.localdate()
+    )
+    assert network.found_alliance(fields=fields, actor=None).members.count() == 4
 
 
 def test_an_alliance_over_the_border_is_seen_and_not_changed(county, admin):

@@ -9,24 +9,26 @@ from collections import Counter
 import pytest
 from django.contrib.gis.geos.collections import GeometryCollection
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import GeshiError
-from grids.factories import SIDE, small_county
-from grids.models import Area, AreaCode, GridKind, Level
+from grids.factories import SIDE, person, small_county
+from grids.models import Area, AreaCode, GridKind, Level, Role
 from grids.models.area import CODE_LENGTH, PARENT_LEVEL
+from grids.models.reorganisation import StepKind
 from grids.queries.codes import area_of_code
+from grids.services import reorganisation as acts
 from grids.services import reshaping, ten_households
 from grids.services.reshaping import Described
 from grids.tests.test_reshaping import line
 
+DAILY = ["add_grid", "add_unit", "split", "merge", "move", "close", "reopen", "units"]
 # A verb, and two numbers that choose what it is done to and where.
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(
-            ["add_grid", "add_unit", "split", "merge", "move", "close", "reopen", "units"]
-        ),
+        st.sampled_from([*DAILY, *StepKind.values]),
         st.integers(0, 30),
         st.integers(0, 30),
     ),
@@ -43,6 +45,9 @@ def pick(level: str, number: int, **which) -> Area | None:
 def do(verb: str, one: int, two: int) -> None:
     """Carry the verb out as the system; what it refuses is a fair answer."""
     who = {"actor": None}
+    if verb in StepKind.values:
+        reorganise(verb, one, two)
+        return
     grid = pick(Level.GRID, one, closed_on__isnull=True)
     village = pick(Level.VILLAGE, two)
     assert grid is not None
@@ -80,6 +85,34 @@ def do(verb: str, one: int, two: int) -> None:
         grids = ten_households.grids_to_cut(village)
         counts = ten_households.suggested(grids, 2 * len(grids))
         ten_households.make_units(village_id=village.pk, counts=counts, **who)
+
+
+def reorganise(kind: str, one: int, two: int) -> None:
+    """Carry out an act of one step, drafted by one person and decided by another."""
+    open_ones = {"closed_on__isnull": True}
+    town = pick(Level.TOWN, two, **open_ones)
+    level = Level.TOWN if kind in {StepKind.MERGE_TOWNS, StepKind.RECODE_TOWN} else Level.VILLAGE
+    subject = pick(level, one, **open_ones)
+    code = f"{subject.code[:-3]}{100 + two}"
+    step = {
+        StepKind.MERGE_VILLAGES: {"target": pick(Level.VILLAGE, two, **open_ones)},
+        StepKind.MOVE_VILLAGE: {"target": town},
+        StepKind.MERGE_TOWNS: {"target": town},
+        StepKind.RENAME: {"new_name": f"新名{two}"},
+    }.get(StepKind(kind), {"new_code": code})
+    if step.get("target") == subject:
+        return
+    county = Area.objects.get(level=Level.COUNTY)
+    act = acts.draft(
+        actor=person(Role.SYSTEM_ADMIN, county),
+        title="调整",
+        effective_on=timezone.localdate(),
+        steps=[acts.NewStep(kind=kind, subject=subject, **step)],
+    )
+    acts.submit(act_id=act.pk, actor=act.drafted_by, seen=1)
+    decider = person(Role.COMMAND, county)
+    acts.decide(act_id=act.pk, actor=decider, seen=2, approve=True)
+    assert acts.carry_out_due() == 1
 
 
 def check_tree(ever: set[str], ground: float) -> None:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import Conflict, Invalid
@@ -23,19 +24,22 @@ from core.form_errors import put_errors
 from grids import moves
 from grids.access import roles
 from grids.forms.reorganisation import ActForm, NoteForm, StepForms, step_initial
-from grids.models import Level, Reorganisation
+from grids.models import Level, Reorganisation, shapes_of
 from grids.models.reorganisation import ActState
 from grids.queries import reorganisation as read
+from grids.queries import tree_map
 from grids.queries.reach import TERRITORY_ROLES, Reach
+from grids.queries.reorganisation_map import features_of_act
 from grids.services import reorganisation as acts
 from grids.services.reorganisation_plan import Node, Plan, make_plan
+from grids.views.territory import as_geojson
 
 DONE = {
     "submit": gettext_lazy("Submitted; somebody else decides now."),
-    "approve": gettext_lazy("Approved; it is carried out on its day."),
+    "approve": gettext_lazy("Approved; it is carried out by itself from its day on."),
     "send_back": gettext_lazy("Sent back to its drafter."),
     "withdraw": gettext_lazy("Withdrawn."),
-    "carry_out": gettext_lazy("Carried out."),
+    "try_again": gettext_lazy("It is tried again."),
 }
 
 
@@ -142,10 +146,11 @@ def _page(
         "tab": "reorganise",
         "act": act,
         "steps": act.steps.select_related("subject", "target").defer(
-            "subject__boundary", "subject__outline", "target__boundary", "target__outline"
+            *shapes_of("subject", "target")
         ),
         "form": form or NoteForm(initial={"seen": act.version}),
         "actions": _actions(request, act),
+        "progress": _progress(act),
     }
     if act.is_pending:
         plan = make_plan(act)
@@ -153,7 +158,7 @@ def _page(
             "plan": plan,
             "sides": _sides(plan),
             "tallies": _tallies(act, plan),
-            "postings": read.postings_at(plan.merges) if plan.merges else [],
+            "bounds": tree_map.bounds_of(act.county),
         }
     elif act.state == ActState.CARRIED_OUT:
         followed = act.outcome.get("followed", {})
@@ -161,9 +166,51 @@ def _page(
         context["changes"] = [row for row in changes if row["level"] != Level.GRID]
         context["grid_changes"] = [row for row in changes if row["level"] == Level.GRID]
         context["followed"] = [
-            (tally.label, followed.get(tally.key, 0)) for tally in moves.counts({})
+            (label, followed.get(key, 0)) for key, label in moves.labels().items()
         ]
     return render(request, "grids/act.html", context, status=status)
+
+
+def _progress(act: Reorganisation) -> dict[str, Any] | None:
+    """Return how far the sweep is with an act: {"waiting", "total", "done"} of past cases.
+
+    Empty while it is to be carried out, None when there is nothing to wait for (≤ 2 queries).
+    """
+    if act.is_due:
+        return {}
+    if act.state != ActState.CARRIED_OUT or not act.trailing.exists():
+        return None
+    waiting = moves.waiting()
+    total = max(waiting, act.outcome.get("followed", {}).get("incidents:past", 0))
+    return {"waiting": waiting, "total": total, "done": total - waiting}
+
+
+@roles(*TERRITORY_ROLES)
+@never_cache
+@require_safe
+def reorganisation_progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """The piece that says how far the sweep is; the whole page anew once that has changed."""
+    act = _act(request, pk)
+    progress = _progress(act)
+    seen = request.GET.get("seen", "")
+    if progress is None or seen != str(act.version):
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    return render(request, "grids/_act_progress.html", {"act": act, "progress": progress})
+
+
+@roles(*TERRITORY_ROLES)
+@never_cache
+@gzip_page
+@require_safe
+def reorganisation_map(request: HttpRequest, pk: int) -> HttpResponse:
+    """GeoJSON of the towns and villages an act changes, before and after; none once it is over."""
+    act = _act(request, pk)
+    if not act.is_pending:
+        raise Http404
+    plan = make_plan(act)
+    changed = {n.pk: n.name for n in plan.changed if n.level in {Level.TOWN, Level.VILLAGE}}
+    shapes = [(shape.area, shape.land, shape.gains) for shape in plan.shapes]
+    return as_geojson(features_of_act(changed, shapes, plan.merges))
 
 
 def _actions(request: HttpRequest, act: Reorganisation) -> set[str]:
@@ -176,8 +223,8 @@ def _actions(request: HttpRequest, act: Reorganisation) -> set[str]:
         found |= {"edit", "submit"}
     if act.state == ActState.SUBMITTED and decides and user.pk != act.drafted_by_id:
         found |= {"approve", "send_back"}
-    if act.state == ActState.DECIDED and decides and act.effective_on <= timezone.localdate():
-        found.add("carry_out")
+    if act.obstacle and act.is_pending and decides:
+        found.add("try_again")
     if act.is_pending and (decides or user.pk == act.drafted_by_id):
         found.add("withdraw")
     return found
@@ -201,11 +248,10 @@ def reorganisation_do(request: HttpRequest, pk: int, action: str) -> HttpRespons
             acts.submit(**given)
         elif action == "withdraw":
             acts.withdraw(**given, note=note)
-        elif action == "carry_out":
-            acts.carry_out(**given)
+        elif action == "try_again":
+            acts.try_again(**given)
         else:
-            act = acts.decide(**given, approve=action == "approve", note=note)
-            action = "carry_out" if act.state == ActState.CARRIED_OUT else action
+            acts.decide(**given, approve=action == "approve", note=note)
     except (Invalid, Conflict) as error:
         act.refresh_from_db()
         form = NoteForm({**request.POST.dict(), "seen": act.version})

@@ -4,7 +4,7 @@ What must not live here: rules (services/reshaping.py), units in bulk (views/uni
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import shapely
@@ -28,7 +28,7 @@ from grids.queries.shapes import ShapeReport, cut, fitted
 from grids.services import reshaping
 from grids.services.boundary_file import read_shape
 from grids.services.drawn import read_line
-from grids.views.coverage import ground
+from grids.views.coverage import ground as size_of
 from grids.views.territory import ADDED_BELOW, kept_area
 
 Answer = HttpResponse
@@ -40,10 +40,18 @@ def _act(view: Callable[..., Answer]) -> Callable[..., Answer]:
     return roles(*TERRITORY_ROLES)(never_cache(methods(view)))
 
 
+def _taken(request: HttpRequest, pk: int, levels: Collection[str]) -> Area:
+    """Return an area the reader keeps, of one of these levels. Raises Invalid."""
+    area = kept_area(request, pk)
+    if area.level not in levels:
+        raise Invalid(_("This cannot be done with “%(name)s”."), name=area.name)
+    return area
+
+
 @_act
 def territory_describe(request: HttpRequest, pk: int) -> Answer:
     """Name, kind, organisation."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, reshaping.DESCRIBABLE)
     given = {
         "name": area.name,
         "grid_kind": area.grid_kind,
@@ -52,56 +60,42 @@ def territory_describe(request: HttpRequest, pk: int) -> Answer:
     }
     form = forms.DescribeForm(request.POST or None, initial=given, level=area.level)
     page = {"title": _("Name and kind"), "submit": _("Save")}
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
         return reshaping.describe(
             area_id=area.pk, described=form.described(), **_who(request, form)
         )
 
-    return _do(request, area, form, page, save, _("Saved."))
+    return _answer(request, area, form, page, save, _("Saved."))
 
 
 @_act
 def territory_add(request: HttpRequest, pk: int) -> Answer:
     """A new grid of a village, or unit of a grid."""
-    parent = kept_area(request, pk)
-    level = ADDED_BELOW.get(Level(parent.level))
-    if level is None:
-        raise Invalid(_("Nothing can be added below “%(name)s”.") % {"name": parent.name})
+    parent = _taken(request, pk, ADDED_BELOW)
+    level = ADDED_BELOW[Level(parent.level)]
+    is_grid = level == Level.GRID
     form = forms.AddForm(request.POST or None, level=level)
-    word = _("New grid") if level == Level.GRID else _("New ten-household unit")
+    word = _("New grid") if is_grid else _("New ten-household unit")
     page = _drawn(parent, below=True) | {"title": word, "submit": _("Save")}
-    if not form.is_valid():
-        return _page(request, parent, form, page)
-    add = reshaping.add_grid if level == Level.GRID else reshaping.add_unit
-    key = "village_id" if level == Level.GRID else "grid_id"
 
     def save() -> Area:
-        data = form.cleaned_data
-        shape = read_shape(data["shape"], system=data["system"] or "wgs84")
+        add = reshaping.add_grid if is_grid else reshaping.add_unit
         return add(
-            **{key: parent.pk},
+            **{"village_id" if is_grid else "grid_id": parent.pk},
             described=form.described(),
-            shape=shape,
-            accept=data["accept"],
+            shape=_shape_of(form),
+            accept=form.cleaned_data["accept"],
             actor=request.user,
         )
 
-    def save_undrawn() -> Area:
-        return add(**{key: parent.pk}, described=form.described(), actor=request.user)
-
-    drawn = bool(form.cleaned_data["shape"].strip())
-    if not drawn:
-        return _do(request, parent, form, page, save_undrawn, _("Added."))
-    return _do_drawn(request, form, page, save, _("Added."), level=level, parent=parent)
+    return _answer(request, parent, form, page, save, _("Added."), ground=(level, parent, None))
 
 
 @_act
 def territory_draw(request: HttpRequest, pk: int) -> Answer:
     """Draw or correct a boundary."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, reshaping.DRAWABLE)
     whole = Area.objects.get(pk=pk)
     given = {
         "seen": area.version,
@@ -109,25 +103,23 @@ def territory_draw(request: HttpRequest, pk: int) -> Answer:
     }
     form = forms.ShapeForm(request.POST or None, initial=given)
     page = _drawn(area) | {"title": _("Boundary"), "submit": _("Save")}
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
-        data = form.cleaned_data
-        shape = read_shape(data["shape"], system=data["system"] or "wgs84")
         return reshaping.draw(
-            area_id=area.pk, shape=shape, accept=data["accept"], **_who(request, form)
+            area_id=area.pk,
+            shape=_shape_of(form),
+            accept=form.cleaned_data["accept"],
+            **_who(request, form),
         )
 
-    parent = reshaping.parent_of(area)
-    said = _("The boundary was saved.")
-    return _do_drawn(request, form, page, save, said, level=area.level, parent=parent, own=area)
+    ground = (area.level, reshaping.parent_of(area), area)
+    return _answer(request, area, form, page, save, _("The boundary was saved."), ground=ground)
 
 
 @_act
 def territory_split(request: HttpRequest, pk: int) -> Answer:
     """Cut a grid by a line: first the parts are shown and named, then it is done."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, {Level.GRID})
     form = forms.SplitForm(request.POST or None, initial={"seen": area.version})
     page = _drawn(area) | {
         "mode": "line",
@@ -135,7 +127,8 @@ def territory_split(request: HttpRequest, pk: int) -> Answer:
         "submit": _("Show the parts"),
         "intro": _(
             "Draw a line across the grid that begins and ends outside it. The largest part keeps "
-            "the code; units go where their middle lies; cases and postings stay with it."
+            "the code, the people in post and ended cases. Units, households and open cases go "
+            "where their middle or their point lies; what has no point stays."
         ),
     }
     if not form.is_valid():
@@ -150,7 +143,7 @@ def territory_split(request: HttpRequest, pk: int) -> Answer:
     page |= {
         "submit": _("Split"),
         "parts": [
-            {"size": ground(piece.square_metres), "name": name, "number": number}
+            {"size": size_of(piece.square_metres), "name": name, "number": number}
             for number, (piece, name) in enumerate(zip(pieces, [area.name, *names], strict=True), 1)
         ],
         "pieces": [{"role": "part", "shape": piece.geojson} for piece in pieces],
@@ -159,16 +152,17 @@ def territory_split(request: HttpRequest, pk: int) -> Answer:
         return _page(request, area, form, page)
 
     def save() -> Area:
-        who = _who(request, form)
-        return reshaping.split(area_id=area.pk, line=line, names=names, **who)[0]
+        # The first new grid: nobody works there yet, and its page says so.
+        return reshaping.split(area_id=area.pk, line=line, names=names, **_who(request, form))[1]
 
-    return _do(request, area, form, page, save, _("The grid was split."))
+    said = _("The grid was split. People in post stay with the largest part; the new one has none.")
+    return _answer(request, area, form, page, save, said)
 
 
 @_act
 def territory_merge(request: HttpRequest, pk: int) -> Answer:
     """Merge other grids of the village into this one."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, {Level.GRID})
     beside = Area.objects.open().filter(path__startswith=area.path[: -Area.steplen])
     grids = list(beside.filter(level=Level.GRID).exclude(pk=area.pk).defer(*SHAPES))
     form = forms.MergeForm(request.POST or None, initial={"seen": area.version}, grids=grids)
@@ -182,27 +176,25 @@ def territory_merge(request: HttpRequest, pk: int) -> Answer:
             "households, people in post and duties go over to it."
         ),
     }
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
         others = form.cleaned_data["others"]
         return reshaping.merge(kept_id=area.pk, other_ids=others, **_who(request, form))
 
-    return _do(request, area, form, page, save, _("The grids were merged."))
+    return _answer(request, area, form, page, save, _("The grids were merged."))
 
 
 @_act
 def territory_move(request: HttpRequest, pk: int) -> Answer:
     """Move a grid to another village of the town."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, {Level.GRID})
     town = area.path[: -2 * Area.steplen]
     villages = Area.objects.open().filter(path__startswith=town, level=Level.VILLAGE)
     others = villages.exclude(path=area.path[: -Area.steplen]).defer(*SHAPES)
     form = forms.MoveForm(
         request.POST or None, initial={"seen": area.version}, villages=list(others)
     )
-    page: dict[str, Any] = {
+    page = {
         "title": _("Move"),
         "submit": _("Move"),
         "map": reverse("territory_map", args=[area.pk]),
@@ -211,35 +203,22 @@ def territory_move(request: HttpRequest, pk: int) -> Answer:
             "them. Cases, disputes and households go along."
         ),
     }
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
-        data = form.cleaned_data
         return reshaping.move(
             area_id=area.pk,
-            village_id=data["village"],
-            accept=data["accept"],
+            village_id=form.cleaned_data["village"],
+            accept=form.cleaned_data["accept"],
             **_who(request, form),
         )
 
-    try:
-        moved = save()
-    except reshaping.Doubtful as doubt:
-        page |= {"doubt": told(doubt.report), "pieces": _doubted(doubt.report)}
-        return _page(request, area, form, page, status=422)
-    except GeshiError as error:
-        return _refused(request, area, form, page, error)
-    messages.success(
-        request, _("The grid was moved; its code is now %(code)s.") % {"code": moved.code}
-    )
-    return redirect(_address(moved))
+    return _answer(request, area, form, page, save, _("The grid was moved; its code is new."))
 
 
 @_act
 def territory_close(request: HttpRequest, pk: int) -> Answer:
     """Close an area, after saying what stands in the way."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, reshaping.CLOSABLE)
     form = forms.SeenForm(request.POST or None, initial={"seen": area.version})
     page = {
         "title": _("Close this area"),
@@ -252,28 +231,24 @@ def territory_close(request: HttpRequest, pk: int) -> Answer:
             "again."
         ),
     }
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
         return reshaping.close(area_id=area.pk, **_who(request, form))
 
-    return _do(request, area, form, page, save, _("It is closed from today."))
+    return _answer(request, area, form, page, save, _("It is closed from today."))
 
 
 @_act
 def territory_reopen(request: HttpRequest, pk: int) -> Answer:
     """Open a closed area again."""
-    area = kept_area(request, pk)
+    area = _taken(request, pk, reshaping.CLOSABLE)
     form = forms.SeenForm(request.POST or None, initial={"seen": area.version})
     page = {"title": _("Open again"), "submit": _("Open again")}
-    if not form.is_valid():
-        return _page(request, area, form, page)
 
     def save() -> Area:
         return reshaping.reopen(area_id=area.pk, **_who(request, form))
 
-    return _do(request, area, form, page, save, _("It is open again."))
+    return _answer(request, area, form, page, save, _("It is open again."))
 
 
 # ------------------------------------------------------------------ what the acts share
@@ -281,6 +256,54 @@ def territory_reopen(request: HttpRequest, pk: int) -> Answer:
 
 def _who(request: HttpRequest, form: Any) -> dict[str, Any]:
     return {"actor": request.user, "seen": form.cleaned_data.get("seen")}
+
+
+def _answer(
+    request: HttpRequest,
+    area: Area,
+    form: Any,
+    page: dict[str, Any],
+    save: Callable[[], Area],
+    said: str,
+    *,
+    ground: tuple[str, Area, Area | None] | None = None,
+) -> Answer:
+    """Show the page of an act, or carry it out; what is typed or drawn wrong is not lost.
+
+    ``ground`` is what a boundary is drawn on: level, parent, and the area itself if it exists.
+    """
+    if not form.is_valid():
+        return _page(request, area, form, page)
+    try:
+        if ground is not None and "fit" in request.POST:
+            return _fit(request, area, form, page, ground)
+        saved = save()
+    except reshaping.Doubtful as doubt:
+        page |= {"doubt": told(doubt.report), "pieces": _doubted(doubt.report)}
+        if ground is not None:
+            form = _with_shape(form, _shape_of(form))
+        return _page(request, area, form, page, status=422)
+    except GeshiError as error:
+        return _refused(request, area, form, page, error)
+    messages.success(request, said)
+    return redirect(_address(saved))
+
+
+def _fit(
+    request: HttpRequest,
+    area: Area,
+    form: Any,
+    page: dict[str, Any],
+    ground: tuple[str, Area, Area | None],
+) -> Answer:
+    """Cut the drawn boundary back to free ground and show it, not saved yet."""
+    level, parent, own = ground
+    shape = _shape_of(form)
+    free = fitted(shape, level=level, parent=parent, own=own) if shape else None
+    if free is None:
+        raise Invalid(_("Nothing would be left of it."), field="shape")
+    page |= {"notice": _("Cut back to the free ground. Look at it, then save.")}
+    return _page(request, area, _with_shape(form, free), page)
 
 
 def _page(
@@ -305,73 +328,18 @@ def _refused(
     return _page(request, area, form, page, status=409 if isinstance(error, Conflict) else 422)
 
 
-def _do(
-    request: HttpRequest,
-    area: Area,
-    form: Any,
-    page: dict[str, Any],
-    save: Callable[[], Area],
-    said: str,
-) -> Answer:
-    try:
-        saved = save()
-    except GeshiError as error:
-        return _refused(request, area, form, page, error)
-    messages.success(request, said)
-    return redirect(_address(saved))
-
-
-def _do_drawn(
-    request: HttpRequest,
-    form: Any,
-    page: dict[str, Any],
-    save: Callable[[], Area],
-    said: str,
-    *,
-    level: str,
-    parent: Area,
-    own: Area | None = None,
-) -> Answer:
-    """Save a drawn boundary, or show what is doubtful about it; nothing drawn is lost."""
-    area = own or parent
-    try:
-        if "fit" in request.POST:
-            return _fit(request, form, page, level=level, parent=parent, own=own)
-        saved = save()
-    except reshaping.Doubtful as doubt:
-        data = form.cleaned_data
-        wkb = read_shape(data["shape"], system=data["system"] or "wgs84")
-        page |= {"doubt": told(doubt.report), "pieces": _doubted(doubt.report)}
-        return _page(request, area, _with_shape(form, wkb), page, status=422)
-    except GeshiError as error:
-        return _refused(request, area, form, page, error)
-    messages.success(request, said)
-    return redirect(_address(saved))
-
-
-def _fit(
-    request: HttpRequest,
-    form: Any,
-    page: dict[str, Any],
-    *,
-    level: str,
-    parent: Area,
-    own: Area | None,
-) -> Answer:
-    """Cut the drawn boundary back to free ground and show it, not saved yet."""
+def _shape_of(form: Any) -> bytes | None:
+    """Return what was drawn as WKB in WGS-84, None for nothing. Raises Invalid."""
     data = form.cleaned_data
-    shape = read_shape(data["shape"], system=data["system"] or "wgs84")
-    free = fitted(shape, level=level, parent=parent, own=own)
-    if free is None:
-        raise Invalid(_("Nothing would be left of it."), field="shape")
-    page |= {"notice": _("Cut back to the free ground. Look at it, then save.")}
-    return _page(request, own or parent, _with_shape(form, free), page)
+    if not data["shape"].strip():
+        return None
+    return read_shape(data["shape"], system=data["system"] or "wgs84")
 
 
-def _with_shape(form: Any, wkb: bytes) -> Any:
+def _with_shape(form: Any, wkb: bytes | None) -> Any:
     """Return the form as typed, with the boundary in WGS-84 so that it is converted once only."""
     data: QueryDict = form.data.copy()
-    data["shape"] = _as_text(wkb)
+    data["shape"] = _as_text(wkb) if wkb else ""
     data["system"] = "wgs84"
     again = type(form)(data, **({"level": form.level} if hasattr(form, "level") else {}))
     again.is_valid()
@@ -387,12 +355,14 @@ def told(report: ShapeReport) -> dict[str, Any]:
     """Return a doubtful boundary in words: sizes in m² and mu."""
     lines = []
     if report.outside:
-        lines.append(_("%(size)s lie outside the area above.") % {"size": ground(report.outside)})
+        lines.append(_("%(size)s lie outside the area above.") % {"size": size_of(report.outside)})
     if report.below:
-        lines.append(_("%(size)s of its units would lie outside.") % {"size": ground(report.below)})
+        lines.append(
+            _("%(size)s of its units would lie outside.") % {"size": size_of(report.below)}
+        )
     lines += [
         _("%(size)s overlap “%(name)s” (%(code)s).")
-        % {"size": ground(one.square_metres), "name": one.name, "code": one.code}
+        % {"size": size_of(one.square_metres), "name": one.name, "code": one.code}
         for one in report.overlaps
     ]
     return {"lines": lines, "digest": report.digest}

@@ -56,11 +56,30 @@ def territory_units(request: HttpRequest, pk: int) -> HttpResponse:
         except GeshiError as error:
             status = 409 if isinstance(error, Conflict) else 422
             return _page(request, village, grids, given, error=str(error), status=status)
-        messages.success(
-            request, ngettext("%(n)s unit made.", "%(n)s units made.", made) % {"n": made}
-        )
+        _say(request, made)
         return redirect(f"{reverse('territory')}?area={village.pk}")
     return _page(request, village, grids, given, error=wrong)
+
+
+def _say(request: HttpRequest, made: service.Made) -> None:
+    n = made.units
+    said = ngettext("%(n)s unit made.", "%(n)s units made.", n) % {"n": n}
+    if made.placed:
+        n = made.placed
+        said += " " + ngettext(
+            "%(n)s household was put into its unit by its point.",
+            "%(n)s households were put into their units by their points.",
+            n,
+        ) % {"n": n}
+    messages.success(request, said)
+    if made.unplaced:
+        n = made.unplaced
+        left = ngettext(
+            "%(n)s household without a point stays in its grid; put it into its unit by hand.",
+            "%(n)s households without a point stay in their grids; put them into units by hand.",
+            n,
+        )
+        messages.warning(request, left % {"n": n})
 
 
 def _counts(data: QueryDict, grids: list[service.GridToCut]) -> tuple[dict[int, Any], str]:

@@ -30,6 +30,7 @@ from incidents.models.notice import Notice
 from incidents.models.retention import RetentionRule
 from incidents.models.rules import OwnerKind, RoutingRule
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
+from incidents.models.trailing import TrailingCase
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "SystemDay",
     "SystemRight",
     "Tier",
+    "TrailingCase",
     "TriageExample",
     "TriageModel",
     "Urgency",

@@ -5,7 +5,9 @@ a scope opens. What must not: steps (services) and who may take them (workflow).
 """
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from django.contrib.gis.db import models
 from django.contrib.postgres.fields import ArrayField
@@ -80,6 +82,27 @@ class Urgency(models.IntegerChoices):
     EMERGENCY = 2, _("Possible emergency")
 
 
+def lies_in(
+    area: Area, scope: Scope, *, prefix: str = "", key: Callable[[int], Any] = int
+) -> list[Q]:
+    """Return conditions, each served by an index, one of which a case in ``area`` meets.
+
+    Nearly always one; more while past cases follow an act (``Scope.trailing``). ``prefix`` leads
+    from other rows to their case, ``key`` says how an id is put into the statement.
+    """
+
+    def bears(level: str, pk: int) -> Q:
+        """The case has this key, and not only because it has not left yet."""
+        found = Q(**{f"{prefix}{level}_id": key(pk)})
+        for gone in scope.trailing:
+            if gone.left_id == pk:
+                found &= ~Q(**{f"{prefix}{gone.level}_id": key(gone.area_id)})
+        return found
+
+    came = [gone for gone in scope.trailing if gone.came_to(area)]
+    return [bears(area.level, area.pk), *(bears(gone.level, gone.area_id) for gone in came)]
+
+
 class IncidentQuerySet(models.QuerySet["Incident"]):
     """Reads about incidents as rows."""
 
@@ -98,7 +121,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         :meth:`visible_to` without what the person reported themselves.
         """
         found: list[IncidentQuerySet] = [
-            self.filter(**{f"{area.level}_id": area.pk}) for area in scope.areas
+            self.filter(inside) for area in scope.areas for inside in lies_in(area, scope)
         ]
         # A neighbour's grid may have been given the case: its owner sees it too.
         inside = [area for area in scope.areas if area.level != Level.COUNTY]
@@ -116,7 +139,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         for area in scope.areas:
             if area.level in {Level.PROVINCE, Level.CITY}:
                 continue
-            reach |= Q(**{f"{area.level}_id": area.pk}) | Q(owner_area_id=area.pk)
+            reach |= Q(*lies_in(area, scope), Q(owner_area_id=area.pk), _connector=Q.OR)
         if scope.department_ids:
             reach |= Q(owner_department_id__in=scope.department_ids)
             reach |= Q(
@@ -436,8 +459,13 @@ class Incident(models.Model):
     def visible_by(self, user: User, scope: Scope) -> bool:
         """Return whether ``visible_to`` finds the case (1 query for a department not the owner)."""
         places = {self.county_id, self.town_id, self.village_id, self.grid_id, self.unit_id}
-        if any(area.pk in places or area.pk == self.owner_area_id for area in scope.areas):
-            return True
+        places -= {gone.left_id for gone in scope.trailing if gone.area_id in places}
+        here = [gone for gone in scope.trailing if gone.area_id in places]
+        for area in scope.areas:
+            if area.pk in places or area.pk == self.owner_area_id:
+                return True
+            if any(gone.came_to(area) for gone in here):
+                return True
         if self.owner_department_id in scope.department_ids:
             return True
         if scope.postings and self.reporter_id == user.pk:
@@ -452,7 +480,10 @@ class Incident(models.Model):
 
 
 class ReporterContact(models.Model):
-    """How to reach the reporter. Encrypted at rest; its own table so it can be forgotten."""
+    """How to reach the reporter. Encrypted at rest; its own table so it can be forgotten.
+
+    ``wants_sms``: the reporter left the phone for that and asked to be told by SMS.
+    """
 
     incident = models.OneToOneField(
         Incident, models.CASCADE, primary_key=True, related_name="contact"
@@ -460,6 +491,7 @@ class ReporterContact(models.Model):
     name = EncryptedTextField(_("name"), blank=True, default="")
     phone = EncryptedTextField(_("phone"), blank=True, default="")
     phone_index = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
+    wants_sms = models.BooleanField(_("wants SMS"), default=False)
 
     class Meta:
         verbose_name = _("reporter's contact")

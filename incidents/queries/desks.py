@@ -16,7 +16,7 @@ from core.paging import Page, keyset_page
 from grids.models import Area, Level
 from grids.queries import Scope
 from incidents.models import ENDED, Extension, Incident, PartyState, State, Tier
-from incidents.models.incident import IncidentQuerySet
+from incidents.models.incident import IncidentQuerySet, lies_in
 from incidents.queries.listing import give_names, light, looked_at
 
 OPEN_ORDER = ("due_at", "id")
@@ -128,16 +128,17 @@ def _count_department(ids: Collection[int]) -> dict[str, int]:
     return counts
 
 
-def place_page(areas: Sequence[Area], tab: Tab, *, cursor: str | None) -> Page:
+def place_page(areas: Sequence[Area], tab: Tab, *, scope: Scope, cursor: str | None) -> Page:
     """Return one page of a place's tab; areas are all of one level (1 query an area)."""
     branches = []
     for area in areas:
         if tab.name == "ours":
             states = [State.DISPATCHED, State.OBJECTED, *HANDLING, State.SUSPENDED]
-            rows = Incident.objects.filter(owner_area_id=area.pk, state__in=states)
+            found = [Incident.objects.filter(owner_area_id=area.pk, state__in=states)]
         else:
-            rows = Incident.objects.filter(tab.narrow, **{f"{area.level}_id": area.pk})
-        branches.append(_ended(rows, tab))
+            rows = Incident.objects.filter(tab.narrow)
+            found = [rows.filter(inside) for inside in lies_in(area, scope)]
+        branches += [_ended(rows, tab) for rows in found]
     return _page(branches, tab, cursor)
 
 

@@ -41,7 +41,7 @@ from incidents.models import (
     Tier,
     Urgency,
 )
-from incidents.models.incident import IncidentQuerySet
+from incidents.models.incident import IncidentQuerySet, lies_in
 from incidents.queries.listing import catalogue_names, light, looked_at
 
 PAGE_SIZE = 50
@@ -234,7 +234,7 @@ def within(scope: Scope, prefix: str = "") -> Q:
     """
     reach = Q(pk__in=[])
     for area in scope.areas:
-        reach |= Q(**{f"{prefix}{area.level}_id": area.pk})
+        reach |= Q(*lies_in(area, scope, prefix=prefix), _connector=Q.OR)
         if area.level != Level.COUNTY:
             reach |= Q(**{f"{prefix}owner_area_id": area.pk})
     if scope.department_ids:
@@ -259,9 +259,9 @@ def _reach(rows: IncidentQuerySet, scope: Scope, filters: QueueFilters) -> list[
     area = filters.area
     if area is None:
         return rows.branches(scope)
-    if scope.covers(area):
-        return [rows.filter(**{f"{area.level}_id": _key(area.pk)})]
-    return [branch.filter(**{f"{area.level}_id": _key(area.pk)}) for branch in rows.branches(scope)]
+    branches = [rows] if scope.covers(area) else rows.branches(scope)
+    conditions = lies_in(area, scope, key=_key)
+    return [branch.filter(inside) for branch in branches for inside in conditions]
 
 
 def matching(filters: QueueFilters) -> Q:

@@ -128,9 +128,10 @@ def rebuild() -> None:
 # to another place left its past behind.
 _SHIFT = f"""
     WITH moved AS (
-        SELECT * FROM unnest(%s::bigint[], %s::bigint[]) AS row (id, old_town)
+        SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[])
+                   AS row (id, old_town, new_town)
     ), rows AS (
-        SELECT i.county_id, moved.old_town, i.town_id AS new_town,
+        SELECT i.county_id, moved.old_town, moved.new_town,
                (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
                e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
           FROM moved
@@ -154,10 +155,11 @@ _SHIFT = f"""
 """  # noqa: S608  only constants of ours
 
 
-def shift(incident_ids: Sequence[int], old_towns: Sequence[int | None]) -> None:
-    """Say what past figures of these cases, which came from ``old_towns``, are on the new map.
-
-    The caller has already given the cases their new town, in the same transaction (1 query).
-    """
+def shift(
+    incident_ids: Sequence[int],
+    old_towns: Sequence[int | None],
+    new_towns: Sequence[int | None],
+) -> None:
+    """Count the past of these cases for their new towns on the map of today (1 query)."""
     with connection.cursor() as cursor:
-        cursor.execute(_SHIFT, [list(incident_ids), list(old_towns)])
+        cursor.execute(_SHIFT, [list(incident_ids), list(old_towns), list(new_towns)])

@@ -3,12 +3,14 @@
 from datetime import date
 
 import pytest
+from django.contrib.gis.geos import LineString
 from django.db.models import Sum
 from django.utils.timezone import localdate
 
 from grids import closing, moves
-from grids.models import Role
+from grids.models import Area, Role
 from grids.queries import place_of_area
+from grids.services import reshaping
 from incidents.factories import World
 from incidents.models import Event, Figure, FigureDelta, Incident, Notice
 from incidents.models.figures import GAUGE_DAY
@@ -18,7 +20,8 @@ DAY = date(2026, 11, 1)
 
 
 def into(old, new) -> dict[str, int]:
-    """The grid ``old`` is merged into ``new``."""
+    """The area ``old`` is merged into ``new``."""
+    Area.objects.filter(pk=old.pk).update(closed_on=DAY, merged_into=new)
     return moves.follow({old.pk: new.pk}, on=DAY, actor=None)
 
 
@@ -103,3 +106,47 @@ def test_open_cases_stand_against_closing_their_grid(world: World, owned):
     before = closing.obstacles(world.grid)
     world.dispatched(world.grid) if owned else world.report()
     assert set(closing.obstacles(world.grid)) - set(before) == {"1 件未办结事件"}
+
+
+def test_a_case_elsewhere_that_people_of_the_area_have_in_hand_goes_on_with_their_heirs(
+    world: World,
+):
+    gone, kept = world.places.villages[:2]
+    case = world.dispatched(gone, area=kept)
+    into(gone, kept)
+    case.refresh_from_db()
+    assert (case.owner_area_id, case.area_id) == (kept.pk, kept.pk)
+
+
+def test_open_cases_are_told_once_what_their_area_is_called_now(world: World):
+    case, elsewhere = world.report(), world.pending(area=world.places.villages[2])
+    told = {
+        world.town.pk: ("东关镇 419901001", "东关街道 419901101"),
+        world.places.villages[0].pk: ("大王庄村 419901001001", "大王庄社区 419901101001"),
+    }
+    assert moves.tell(told) == 1
+    line = case.events.latest("seq")
+    assert (line.action, line.seq) == ("rename_area", Incident.objects.get(pk=case.pk).last_seq)
+    assert line.data["was"] == "东关镇 419901001 · 大王庄村 419901001001"
+    assert line.data["now"] == "东关街道 419901101 · 大王庄社区 419901101001"
+    assert Incident.objects.get(pk=case.pk).version == case.version
+    assert not elsewhere.events.filter(action="rename_area").exists()
+
+
+def test_of_a_split_grid_open_cases_go_where_their_point_lies_and_stay_in_hand(world: World):
+    grid = world.grid
+    x, y = world.places.point_in(grid)
+    west = world.report(longitude=x - 0.004, latitude=y)
+    east = world.report(longitude=x + 0.004, latitude=y)
+    bare = world.dispatched(grid)
+    Incident.objects.filter(pk=west.pk).update(owner_area=grid)
+    Incident.objects.filter(pk=bare.pk).update(location=None)
+    across = LineString((x - 0.003, y - 1), (x - 0.003, y + 1)).wkb
+    _kept, part = reshaping.split(
+        area_id=grid.pk, line=bytes(across), names=["西网格"], actor=None, seen=None
+    )
+    places = dict(Incident.objects.values_list("pk", "grid"))
+    assert (places[west.pk], places[east.pk], places[bare.pk]) == (part.pk, grid.pk, grid.pk)
+    west.refresh_from_db()
+    assert (west.area_id, west.owner_area_id) == (part.pk, grid.pk)
+    assert west.events.latest("seq").data["now"].endswith("西网格")

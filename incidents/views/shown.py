@@ -199,6 +199,8 @@ _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("meet_place", gettext_lazy("Meeting place"), lambda d, i: str(d["meet_place"])),
     ("to", gettext_lazy("Sent to"), lambda d, i: _target(str(d["to"]))),
     ("number", gettext_lazy("Number"), lambda d, i: str(d["number"])),
+    ("was", gettext_lazy("Area before"), lambda d, i: str(d["was"])),
+    ("now", gettext_lazy("Area now"), lambda d, i: str(d["now"])),
     ("into", gettext_lazy("Merged into"), lambda d, i: str(d["into"])),
     ("amount", gettext_lazy("More time"), _more_time),
     ("until", gettext_lazy("Until"), lambda d, i: _moment(d["until"])),

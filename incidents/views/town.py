@@ -57,7 +57,7 @@ def _desk(request: HttpRequest, level: Level) -> HttpResponse:
     level = Level(areas[0].level)
     tabs = desks.PLACE_TABS[level]
     tab = lists.chosen(tabs, request)
-    page = desks.place_page(areas, tab, cursor=request.GET.get("cursor"))
+    page = desks.place_page(areas, tab, scope=request.scope, cursor=request.GET.get("cursor"))
     counts = desks.place_counts(areas, soon=timezone.now() + SOON)
     context = lists.context(request, tabs, tab, page, counts, accepts=areas)
     context |= {"areas": areas, "figures": _figures(request, counts, level)}

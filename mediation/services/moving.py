@@ -26,6 +26,8 @@ _FOLLOW = """
       FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
                   %s::bigint[]) AS given (old, new, county, town, village, grid)
      WHERE d.area_id = given.old
+       AND ROW(d.area_id, d.county_id, d.town_id, d.village_id, d.grid_id) IS DISTINCT FROM
+           ROW(given.new, given.county, given.town, given.village, given.grid)
 """
 
 
