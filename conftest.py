@@ -24,7 +24,7 @@ from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from core.audit_words import is_named
+from core.audit_words import is_named, subject_types
 from core.kept import forget_remembered
 from core.models import AuditEntry
 
@@ -52,8 +52,9 @@ def every_recorded_act_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
     made = AuditEntry.__init__
 
     def checked(self: AuditEntry, *args: Any, **given: Any) -> None:
-        action = given.get("action", "case.")
+        action, kind = given.get("action", "case."), given.get("subject_type", "case")
         assert is_named(action) or action.startswith("case."), f"{action} has no words"
+        assert kind in subject_types() or kind == "case", f"{kind} has no words"
         made(self, *args, **given)
 
     monkeypatch.setattr(AuditEntry, "__init__", checked)

@@ -20,6 +20,7 @@ _actions: dict[str, Any] = {
     "outbox.resend": _("Dead messages sent again"),
     "admin_added": _("Added in the administration site"),
     "admin_changed": _("Changed in the administration site"),
+    "admin_deleted": _("Deleted in the administration site"),
 }
 _subjects: dict[str, tuple[Any, Namer | None]] = {
     "calendar_year": (_("Working calendar"), None),

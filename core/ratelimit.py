@@ -5,7 +5,7 @@ with Redis down everybody is let through.
 """
 
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from logging import getLogger
 
 import redis
@@ -23,7 +23,7 @@ def check(name: str, ident: str) -> None:
     The window is fixed: it opens with the first attempt and lasts the seconds of the setting.
     """
     limit, seconds = settings.RATE_LIMITS[name]
-    key = f"geshi:rate:{name}:{ident}"
+    key = f"geshi:rate:{name}:{_one_line(ident)}"
     try:
         client = _client(settings.REDIS_URL)
         pipe = client.pipeline(transaction=True)
@@ -36,6 +36,15 @@ def check(name: str, ident: str) -> None:
         return
     if count > limit:
         raise TooMany(retry_after=remaining)
+
+
+def _one_line(ident: str) -> str:
+    """Return ``ident``; of an IPv6 address the /64, all of which one subscriber has (RFC 6177)."""
+    try:
+        address = IPv6Address(ident)
+    except ValueError:
+        return ident
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
 
 
 def client_ip(request: HttpRequest) -> str:

@@ -208,6 +208,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "grids.views.login.locked_out"
 AXES_CLIENT_IP_CALLABLE = "core.ratelimit.client_ip"
 AXES_RESET_ON_SUCCESS = True
+# Left out of what is kept of a failed attempt: a recovery code with one wrong sign in it, say.
+AXES_SENSITIVE_PARAMETERS = ["code", "passkey", "csrfmiddlewaretoken"]
 # "required": roles that see personal data beyond a village sign in with a second factor;
 # "offered": whoever sets one up does. A demonstration only offers it, so that it can be tried.
 TWO_FACTOR = os.environ.get("GESHI_TWO_FACTOR") or ("offered" if DEMO else "required")
@@ -267,10 +269,16 @@ CSRF_FAILURE_VIEW = "core.views.errors.csrf_failure"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 HTTPS = flag("GESHI_HTTPS")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+# Asked for on the machine itself, where there is no certificate.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SESSION_COOKIE_HTTPONLY = True
+# A browser that was here once comes back by https only, for a year.
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+# From sign-in on, however much it is used (grids/services/sessions.py).
 SESSION_COOKIE_AGE = 12 * 3600
 
 REST_FRAMEWORK = {
@@ -310,6 +318,10 @@ RATE_LIMITS = {
     "login": (60, 60),
     # Counted by account: guesses from many addresses, each below the lock.
     "second_factor": (20, 3600),
+    # Counted by account: guesses at the old password in a session somebody left open.
+    "password": (10, 600),
+    # Counted by account: one number after the other in full is a list nobody gave a reason for.
+    "reveal": (60, 600),
     "report": (int(os.environ.get("GESHI_RATE_REPORT", "30")), 600),
     "track": (60, 600),
     "rate": (30, 600),

@@ -27,31 +27,42 @@ AccessAttemptAdmin.status.short_description = _("state")  # unnamed in the libra
 admin.site.unregister(Group)  # rights come from postings
 
 
-class KeptAdmin(admin.ModelAdmin):
-    """Rows that are changed but never deleted, with each change in the audit trail."""
+class RecordedAdmin(admin.ModelAdmin):
+    """Rows whose every change here is in the audit trail."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    # What the trail calls them, where it is not the model's own name.
+    subject_type = ""
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record(request, "admin_added", obj, message)
+        self._record(request, "admin_added", obj, message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _record(request, "admin_changed", obj, message)
+        self._record(request, "admin_changed", obj, message)
         return super().log_change(request, obj, message)
 
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        for obj in queryset:
+            self._record(request, "admin_deleted", obj, [])
+        return super().log_deletions(request, queryset)
 
-def _record(request: HttpRequest, action: str, obj: Model, message: Any) -> None:
-    # The message names the fields that changed, never their values.
-    audit.record(
-        actor=request.user,
-        action=action,
-        subject_type=str(obj._meta.model_name)[:20],
-        subject_id=obj.pk,
-        data={"message": message},
-        ip=client_ip(request),
-    )
+    def _record(self, request: HttpRequest, action: str, obj: Model, message: Any) -> None:
+        # The message names the fields that changed, never their values.
+        audit.record(
+            actor=request.user,
+            action=action,
+            subject_type=self.subject_type or str(obj._meta.model_name),
+            subject_id=obj.pk,
+            data={"message": message},
+            ip=client_ip(request),
+        )
+
+
+class KeptAdmin(RecordedAdmin):
+    """Rows that are changed but never deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class AreaCodeInline(HistoryInline):

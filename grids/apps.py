@@ -22,6 +22,7 @@ class GridsConfig(AppConfig):
         from grids.services import colleagues, reveal  # noqa: PLC0415
 
         audit.placed_by("user", colleagues.place_of_person)
+        audit.placed_by("posting", colleagues.place_of_posting)
         reveal.register("user", colleagues.REVEALABLE)
         visiting.connect()
         network.connect()

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from core.audit_words import name_actions, name_subject
-from grids.models import Area, Household, User
+from grids.models import Area, Household, Posting, User
 
 ACTIONS = {
     "account.factor_added": _("Second factor set up"),
@@ -50,9 +50,7 @@ ACTIONS = {
     "file.reserve_added": _("Recommended as reserve cadre"),
     "file.reserve_decided": _("Recommendation decided"),
     "file.reserve_withdrawn": _("Recommendation withdrawn"),
-    "file.attendance_added": _("Training attended"),
     "file.attendance_withdrawn": _("Training withdrawn"),
-    "file.selection_added": _("Selection entered"),
     "file.selection_withdrawn": _("Selection withdrawn"),
     "file.selection_recorded": _("Selection recorded"),
     "file.training_recorded": _("Training recorded"),
@@ -70,7 +68,6 @@ ACTIONS = {
     "household.move_out": _("Household moved out"),
     "household.need": _("Need reported from a visit"),
     "household.review_care": _("Care reviewed"),
-    "household.sheet_saved": _("Households saved from a sheet"),
     "household.tag": _("Care begun"),
     "household.unlink": _("Household's link ended"),
     "household.visit": _("Household visited"),
@@ -111,7 +108,7 @@ def connect() -> None:
     name_subject("user", _("Person"), _people)
     name_subject("area", pgettext_lazy("subject", "Area"), _areas)
     name_subject("household", _("Household"), _households)
-    name_subject("posting", _("Posting"))
+    name_subject("posting", _("Posting"), _postings)
     name_subject("visit", _("Visit"))
     name_subject("visit_rule", _("Visit rule"))
     name_subject("theme", _("Theme"))
@@ -120,12 +117,19 @@ def connect() -> None:
     name_subject("roster", _("Roster"))
     name_subject("sheet", _("Sheet"))
     name_subject("audit", _("Audit trail"))
+    name_subject("assessment", _("Monthly assessment"))
+    name_subject("negativeitem", _("Negative list"))
     name_subject("department", _("Department"))
 
 
 def _people(ids: list[int]) -> dict[int, tuple[str, str]]:
     rows = User.objects.filter(pk__in=ids).values_list("pk", "display_name", "username")
     return {pk: (f"{name} ({username})", "") for pk, name, username in rows}
+
+
+def _postings(ids: list[int]) -> dict[int, tuple[str, str]]:
+    rows = Posting.objects.filter(pk__in=ids).select_related("user", "area", "department")
+    return {row.pk: (str(row), "") for row in rows}
 
 
 def _areas(ids: list[int]) -> dict[int, tuple[str, str]]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import NotAllowed
+from grids.queries import Scope
 from grids.services import second_factor
 
 # In the session: the second factor was shown when it began, or added since.
@@ -63,3 +64,12 @@ def before_work(request: Any) -> Hindrance | None:
     if timezone.localdate() <= second_factor.last_day_without(user):
         return None
     return EnrolmentNeeded()
+
+
+def working_scope(request: Any) -> Scope:
+    """Return the scope, empty while something stands before the work.
+
+    For public pages, which nothing stands before, that show staff more than strangers.
+    """
+    hindered = request.user.is_authenticated and before_work(request)
+    return Scope() if hindered else request.scope

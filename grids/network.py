@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from core.services import audit
 from grids import closing, moves
 from grids.desks import Desk, register
-from grids.models import Area, Level
+from grids.models import AllianceGrid, Area, Level
 from grids.queries import Place, place_of_area
 from grids.queries import tree as tree_queries
 from grids.services import network, postings_moving
@@ -18,6 +18,7 @@ def connect() -> None:
     """Register the desk, where areas lie for the audit, what goes along, what hinders closing."""
     register(Desk("territory", _("Territory"), "map-2", tree_queries.LOOKERS, 55))
     audit.placed_by("area", _place)
+    audit.placed_by("alliance", _place_of_alliance)
     moves.register(
         "postings",
         labels=postings_moving.LABELS,
@@ -39,3 +40,8 @@ def _place(area_id: int) -> Place | None:
     area = Area.objects.only("path", "level").filter(pk=area_id).first()
     above = {Level.PROVINCE, Level.CITY}
     return place_of_area(area) if area and area.level not in above else None
+
+
+def _place_of_alliance(alliance_id: int) -> Place | None:
+    alliance = AllianceGrid.objects.select_related("lead").filter(pk=alliance_id).first()
+    return place_of_area(alliance.lead) if alliance else None

@@ -41,5 +41,5 @@ def _began(request: HttpRequest, user: User, **_more: Any) -> None:
 
 
 def _ended(request: HttpRequest, user: User | None, **_more: Any) -> None:
-    if user is not None and request.session.session_key:
+    if user is not None:
         sessions.end_key(request.session.session_key)

@@ -37,10 +37,11 @@ def connect() -> None:
     name_subject("incident", _("Case"), _cases)
     name_subject("article", _("Article"))
     name_subject("category", _("Category"))
-    name_subject("catalogue", _("Catalogue"))
     name_subject("routing_rule", _("Routing rule"))
     name_subject("system", _("Connected system"), _systems)
     name_subject("triage_model", _("AI model"))
+    name_subject("triage_example", _("Training example"))
+    name_subject("retentionrule", _("Retention rule"))
 
 
 def _cases(ids: list[int]) -> dict[int, tuple[str, str]]:

@@ -30,6 +30,17 @@ def test_the_limit_holds_for_one_address_and_one_action(ident):
     check("report", ident + "b")
 
 
+def test_one_subscriber_of_ipv6_is_one_however_many_addresses_it_takes(ident):
+    line = f"2001:db8:{ident[:4]}:{ident[4:8]}"
+    for host in ("1", "2:3", "ffff:1"):
+        check("report", f"{line}::{host}")
+    with pytest.raises(TooMany):
+        check("report", f"{line}::9")
+    check("report", f"2001:db8:{ident[:4]}:{ident[8:12]}::1")
+    for host in range(1, 5):
+        check("report", f"::ffff:192.0.2.{host}")
+
+
 def test_the_count_is_forgotten_by_itself(ident, settings):
     check("report", ident)
     assert 0 < redis.Redis.from_url(settings.REDIS_URL).ttl(f"geshi:rate:report:{ident}") <= 60

@@ -85,8 +85,10 @@ def _answer(
     context = {"message": message, "errors": {}, "request_id": logging.request_id.get()}
     if wants_partial(request):
         template = "core/_error.html"
-    # The 500 page gets no request: context processors may be what broke.
-    return render(request if status != 500 else None, template, context, status=status)  # type: ignore[arg-type]
+    # The 500 page gets no request: context processors may be what broke. Nor does what is refused
+    # before anybody asked who it is, such as a host name that is not ours.
+    known = status != 500 and hasattr(request, "user")
+    return render(request if known else None, template, context, status=status)  # type: ignore[arg-type]
 
 
 def _is_api(request: HttpRequest) -> bool:

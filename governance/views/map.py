@@ -14,6 +14,7 @@ from django.views.decorators.http import conditional_page, require_GET
 
 from core.choices import labels
 from grids.access import public, roles
+from grids.hindrance import working_scope
 from grids.models import Role
 from grids.models.posting import KEEPERS
 from incidents.models import State
@@ -37,8 +38,8 @@ def areas(request: HttpRequest) -> HttpResponse:
     query = request.GET
     box = maps.read_box(query.get("bbox", ""), query.get("zoom", ""))
     found = maps.outlines(box, level=query.get("level", ""))
-    scope = request.scope  # type: ignore[attr-defined]
-    staff = request.user.is_authenticated and scope.has(*SEES_CASES)
+    scope = working_scope(request)
+    staff = scope.has(*SEES_CASES)
     counts = {}
     if staff and found:
         counts = maps.counts_in([row[0] for row in found], found[0][2], scope)

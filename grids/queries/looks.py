@@ -16,19 +16,14 @@ from grids.models import Level, Role, User
 from grids.queries.scope import Scope
 
 ORDER = ("-id",)
-# At whose desk the line of a person meets, and the column that says so.
-_LINE = {
-    Role.GRID_CHIEF: "grid_id",
-    Role.GRID_GUIDE: "",
-    Role.VILLAGE_OFFICE: "village_id",
-    Role.TOWN_ADMIN: "town_id",
-}
+# Who leads people at a place, and the column that says what is there.
+_LINE = frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN})
 _COLUMN: dict[str, str] = {
     Level.GRID: "grid_id",
     Level.VILLAGE: "village_id",
     Level.TOWN: "town_id",
 }
-LINE_ROLES = frozenset({*_LINE, Role.COMMAND})
+LINE_ROLES = _LINE | {Role.COMMAND}
 # Entries are numbered nearly in the order of their moments; a transaction may take this long.
 _SLACK = timedelta(hours=1)
 

@@ -9,10 +9,14 @@ reset_account). What must not live here: one's own password and second factor.
 
 from enum import StrEnum
 
+from axes.models import AccessAttempt
 from axes.utils import reset as forgive
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid, NotAllowed
@@ -35,9 +39,17 @@ class Act(StrEnum):
 
 def is_keeper(user: User) -> bool:
     """Return whether ``user`` is, or will be, one of the three administrators (1 query)."""
-    return Posting.objects.filter(user=user, role__in=KEEPERS, valid_to__isnull=True).exists() or (
-        Posting.objects.current().filter(user=user, role__in=KEEPERS).exists()
+    not_over = Q(valid_to__isnull=True) | Q(valid_to__gt=timezone.localdate())
+    return Posting.objects.filter(not_over, user=user, role__in=KEEPERS).exists()
+
+
+def is_barred(person: User) -> bool:
+    """Return whether failed sign-ins keep the account out from somewhere right now (1 query)."""
+    failures = AccessAttempt.objects.filter(
+        username=person.username, attempt_time__gt=timezone.now() - settings.AXES_COOLOFF_TIME
     )
+    by_address = failures.values("ip_address").annotate(n=Sum("failures_since_start"))
+    return by_address.filter(n__gte=settings.AXES_FAILURE_LIMIT).exists()
 
 
 def may(actor: User, scope: Scope, person: User) -> frozenset[Act]:

@@ -32,6 +32,12 @@ def place_of_person(user_id: int) -> Place | None:
     return place_of_area(posting.area) if posting and posting.area else None
 
 
+def place_of_posting(posting_id: int) -> Place | None:
+    """Return where a posting is; None for one at a department (1 query)."""
+    posting = Posting.objects.filter(pk=posting_id).select_related("area").first()
+    return place_of_area(posting.area) if posting and posting.area else None
+
+
 def _paths(person: User) -> list[str]:
     """Return the paths of the areas, or the counties of the departments, of today's posts."""
     rows = Posting.objects.current().filter(user=person)

@@ -215,7 +215,7 @@ def begin_passkey(*, user: User, origin: str) -> tuple[dict[str, Any], dict[str,
         resident_key_requirement=ResidentKeyRequirement.DISCOURAGED,
         user_verification=UserVerificationRequirement.PREFERRED,
     )
-    return _plain(options), state
+    return dict(options), state
 
 
 def add_passkey(
@@ -234,8 +234,11 @@ def add_passkey(
     try:
         data = _server(origin).register_complete(state, RegistrationResponse.from_dict(answer))
         credential = data.credential_data
-        if credential is None:
-            raise ValueError("no credential")
+    except Exception as error:  # an answer no browser gives makes the library raise anything
+        raise Invalid(PASSKEY_REFUSED) from error
+    if credential is None:
+        raise Invalid(PASSKEY_REFUSED)
+    try:
         with transaction.atomic():
             made = Authenticator.objects.create(
                 user=user,
@@ -246,7 +249,7 @@ def add_passkey(
                 last_used=data.counter,
             )
             return _added(made, ip)
-    except (ValueError, TypeError, KeyError, AttributeError, IntegrityError) as error:
+    except IntegrityError as error:
         raise Invalid(PASSKEY_REFUSED) from error
 
 
@@ -258,7 +261,7 @@ def ask_passkey(*, user: User, origin: str) -> tuple[dict[str, Any], dict[str, A
     options, state = _server(origin).authenticate_begin(
         held, user_verification=UserVerificationRequirement.PREFERRED
     )
-    return _plain(options), state
+    return dict(options), state
 
 
 def check_passkey(
@@ -274,17 +277,12 @@ def check_passkey(
         credentials = [credential for _row, credential in held.values()]
         used = _server(origin).authenticate_complete(state, credentials, response)
         counter = response.response.authenticator_data.counter
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except Exception:  # an answer no browser gives makes the library raise anything
         return False
     row, _credential = held[websafe_encode(used.credential_id)]
     unused = Authenticator.objects.filter(pk=row.pk)
     unused = unused.filter(last_used__lt=counter) if counter else unused.filter(last_used=0)
     return unused.update(last_used=counter, used_at=timezone.now()) == 1
-
-
-def _plain(options: Any) -> dict[str, Any]:
-    """Return options as JSON takes them, bytes in base64url."""
-    return dict(options)
 
 
 # ---------- taking away

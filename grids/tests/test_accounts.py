@@ -1,6 +1,9 @@
 """First passwords, sessions, and who may do what to whose account."""
 
+from datetime import timedelta
+
 import pytest
+from axes.models import AccessLog
 from django.contrib.auth import get_user
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
@@ -10,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.models import AuditEntry
-from grids.factories import PASSWORD, UserFactory, person
+from grids.factories import PASSWORD, UserFactory, person, post
 from grids.models import Posting, Role, User, UserSession
 from grids.services import accounts, people, sessions
 from grids.services.accounts import Act
@@ -154,6 +157,35 @@ def test_sessions_that_ran_out_are_forgotten(county, settings, time_machine):
     assert sessions.tidy() == 1
 
 
+def test_a_session_ends_on_time_however_much_it_is_used(county, settings, time_machine):
+    time_machine.move_to("2027-05-06 09:00+08:00", tick=False)
+    client = sign_in(person(Role.GRID_WORKER, county.grids[0]))
+    for _ in range(11):
+        time_machine.shift(settings.SESSION_COOKIE_AGE / 12)
+        assert client.get("/account/app/").status_code == 200  # writes to the session
+    time_machine.shift(settings.SESSION_COOKIE_AGE / 12 + 1)
+    cache.clear()  # Redis has a clock of its own
+    assert client.get("/account/").url.startswith("/login/")
+
+
+def test_who_signed_in_is_kept_for_half_a_year_and_no_longer(county, time_machine):
+    time_machine.move_to("2027-01-06 09:00+08:00", tick=False)
+    sign_in(person(Role.GRID_WORKER, county.grids[0]))
+    time_machine.move_to("2027-07-06 09:00+08:00", tick=False)
+    sessions.tidy()
+    assert AccessLog.objects.exists()
+    time_machine.move_to("2027-08-06 09:00+08:00", tick=False)
+    sessions.tidy()
+    assert not AccessLog.objects.exists()
+
+
+def test_a_process_remembers_some_sessions_only(monkeypatch):
+    monkeypatch.setattr(sessions, "_seen", {str(n): float(n) for n in range(7)})
+    monkeypatch.setattr(sessions, "REMEMBERED", 6)
+    sessions._forget_old()
+    assert list(sessions._seen) == ["3", "4", "5", "6"]
+
+
 @pytest.mark.parametrize("agent", ["", "curl/8", "x" * 500])
 def test_odd_browsers_sign_in_like_others(county, agent):
     sign_in(person(Role.GRID_WORKER, county.grids[0]), headers={"User-Agent": agent})
@@ -202,6 +234,15 @@ def test_what_each_may_do_to_each(county, role):
     assert accounts.may(actor, scope, actor) == frozenset()
 
 
+def test_an_administrator_to_be_is_one_already(county):
+    soon = timezone.localdate() + timedelta(days=3)
+    heir = UserFactory()
+    post(heir, Role.AUDIT_ADMIN, county.county, valid_from=soon, valid_to=soon + timedelta(days=9))
+    security = person(Role.SECURITY_ADMIN, county.county)
+    acts = accounts.may(security, accounts.Scope.for_user(security), heir)
+    assert acts == frozenset({Act.LOCK, Act.SESSIONS})
+
+
 def test_a_worker_who_also_serves_the_county_is_not_the_town_s_to_reset(county):
     town = person(Role.TOWN_ADMIN, county.towns[0])
     worker = person(Role.GRID_WORKER, county.grids[0])
@@ -248,6 +289,24 @@ def test_a_locked_account_is_out_at_once_and_comes_back_forgiven(county, securit
     sign_in(worker)
     done = AuditEntry.objects.filter(subject_id=worker.pk).values_list("action", flat=True)
     assert {"account.locked", "account.unlocked"} <= set(done)
+
+
+def test_whoever_failed_too_often_is_let_in_again_on_record(county, security):
+    worker = person(Role.GRID_WORKER, county.grids[0])
+    url = f"/account/people/{worker.pk}/"
+    assert "暂时无法登录" not in security.get(url).content.decode()
+    stranger = Client()
+    for n in range(5):
+        agent = {"User-Agent": f"browser {n}"}
+        failed = {"username": worker.username, "password": "wrong"}
+        stranger.post("/login/", failed, headers=agent)
+    page = security.get(url).content.decode()
+    assert "暂时无法登录" in page
+    assert f"{url}unlock/" in page
+    security.post(f"{url}unlock/")
+    assert "暂时无法登录" not in security.get(url).content.decode()
+    sign_in(worker)
+    assert AuditEntry.objects.filter(action="account.unlocked", subject_id=worker.pk).exists()
 
 
 def test_second_factors_that_were_lost_are_reset(county, security):

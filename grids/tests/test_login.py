@@ -168,6 +168,14 @@ def test_demonstration_accounts_are_shown_in_demonstration_mode_only(client, cou
     assert real.username not in shown
 
 
+def test_demonstration_accounts_sign_in_in_demonstration_mode_only(client, someone, settings):
+    User.objects.update(is_demo=True)
+    settings.DEMO = False
+    assert "用户名或密码不正确" in sign_in(client, "wang").content.decode()
+    settings.DEMO = True
+    assert sign_in(client, "wang").status_code == 302
+
+
 def test_a_password_is_changed_by_its_owner(client, someone):
     client.force_login(someone)
     new = "copper-Bridge-58"
@@ -182,6 +190,17 @@ def test_a_weak_password_is_refused_with_the_reason(client, someone):
     data = {"old_password": PASSWORD, "new_password1": "12345678", "new_password2": "12345678"}
     response = client.post("/password/", data)
     assert response.status_code == 200
+    assert User.objects.get(pk=someone.pk).check_password(PASSWORD)
+
+
+def test_the_old_password_is_not_guessed_in_an_open_session(client, someone, settings):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"password": (2, 60)}
+    client.force_login(someone)
+    new = "copper-Bridge-58"
+    data = {"new_password1": new, "new_password2": new}
+    for guess in ("one", "two"):
+        assert client.post("/password/", data | {"old_password": guess}).status_code == 200
+    assert client.post("/password/", data | {"old_password": PASSWORD}).status_code == 429
     assert User.objects.get(pk=someone.pk).check_password(PASSWORD)
 
 

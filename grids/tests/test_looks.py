@@ -15,6 +15,7 @@ from grids.factories import SmallCounty, UserFactory, person
 from grids.models import Role, User
 from grids.queries import place_of_area
 from grids.queries.looks import first_id
+from grids.views import looks
 
 REVEALS, TRAIL, FILE = "/audit/reveals/", "/audit/", "/audit/audit.csv"
 
@@ -177,6 +178,50 @@ def test_the_file_is_harmless_to_spreadsheets_and_on_record(county):
     assert ",=HYPERLINK" not in body
     entry = AuditEntry.objects.get(action="audit.exported")
     assert entry.data == {"filter": {"action": "posting.open"}}
+
+
+def test_a_file_that_is_not_whole_says_so_in_its_last_line(county, seen, monkeypatch):
+    auditor = person(Role.AUDIT_ADMIN, county.county)
+    monkeypatch.setattr(looks, "EXPORTED_AT_MOST", 2)
+    short = page(auditor, FILE, kind="user").splitlines()
+    assert len(short) == 4
+    assert "最新的 2 条" in short[-1]
+    monkeypatch.setattr(looks, "EXPORTED_AT_MOST", 3)
+    assert "最新的" not in page(auditor, FILE, kind="user")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"until": "9999-12-31"}, "到"),
+        ({"since": "0001-01-01"}, "从"),
+        ({"since": "yesterday"}, "从"),
+        ({"subject": "x"}, "编号"),
+        ({"subject": "9" * 30}, "编号"),
+        ({"action": "'; drop"}, "事项"),
+    ],
+)
+def test_what_is_not_understood_is_named_and_left_out(county, seen, query, field):
+    auditor = person(Role.AUDIT_ADMIN, county.county)
+    everything = page(auditor, TRAIL)
+    shown = page(auditor, TRAIL, **query)
+    assert shown.count("<time datetime") == everything.count("<time datetime")
+    told = shown.split("查询时未采用：")[1].split("<")[0]
+    assert told.startswith(f"“{field}”")
+    assert "查询时未采用" not in everything
+    if {"since", "until"} & set(query):
+        assert "查询时未采用" in page(auditor, REVEALS, **query)
+
+
+def test_the_town_reads_what_the_administration_site_did_to_its_posts(county):
+    clerk = person(Role.TOWN_ADMIN, county.towns[0])
+    theirs, ours = (person(Role.GRID_WORKER, county.grids[n]) for n in (-1, 0))
+    for worker in (theirs, ours):
+        posting = worker.postings.get()
+        record(actor=None, action="admin_changed", subject_type="posting", subject_id=posting.pk)
+    shown = page(clerk, TRAIL)
+    assert f"{ours} · 网格员" in shown
+    assert f"{theirs} · 网格员" not in shown
 
 
 def test_the_first_id_of_a_moment_is_found_by_halving(county, time_machine):

@@ -4,7 +4,6 @@ What must not live here: what may be done to whom (services/accounts.py), and th
 looked at one's data (views/looks.py).
 """
 
-import json
 from typing import Any
 
 import segno
@@ -29,7 +28,7 @@ from grids.access import authenticated, open_before, roles
 from grids.models import Authenticator, Posting, Role, User
 from grids.services import accounts, second_factor, sessions
 from grids.services.people import give_first_password
-from grids.views.login import PASSKEY_STATE, origin
+from grids.views.login import PASSKEY_STATE, origin, passkey_answer
 
 # In the session while an app is being set up; encrypted, because sessions lie in the cache.
 NEW_APP = "new_app"
@@ -153,21 +152,20 @@ def passkey_begin(request: HttpRequest) -> HttpResponse:
 @require_POST
 def passkey_add(request: HttpRequest) -> HttpResponse:
     """Keep the passkey that the browser made."""
-    state = request.session.pop(PASSKEY_STATE, None)
+    asked = passkey_answer(request)
     try:
-        answer = json.loads(request.POST.get("passkey", ""))
-        if not state:
+        if asked is None:
             raise Invalid(second_factor.PASSKEY_REFUSED)
         codes = second_factor.add_passkey(
             user=request.user,
             origin=origin(request),
-            state=state,
-            answer=answer,
+            state=asked[0],
+            answer=asked[1],
             name=request.POST.get("name", ""),
             ip=client_ip(request),
         )
-    except (Invalid, ValueError):
-        return _page(request, status=422, error=second_factor.PASSKEY_REFUSED)
+    except Invalid as error:
+        return _page(request, status=422, error=error.message)
     return _added(request, codes)
 
 
@@ -245,6 +243,7 @@ def _of(request: HttpRequest, person: User, **more: Any) -> HttpResponse:
         "person": person,
         "postings": Posting.objects.current().filter(user=person).select_related("area"),
         "factors": person.authenticators.count(),
+        "barred": accounts.is_barred(person),
         "sessions": [_session(row, request) for row in person.sessions.order_by("-seen_at")],
         "may": accounts.may(request.user, request.scope, person),
     } | more

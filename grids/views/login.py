@@ -128,12 +128,16 @@ def show_second_factor(request: HttpRequest) -> HttpResponse:
             if not AxesProxyHandler.is_allowed(request, credentials):
                 return locked_out(request, None, credentials)
             if _is_right(request, user):
+                # Signing in anew keeps the key of whoever is signed in already.
+                before = request.session.session_key
+                request.session.cycle_key()
                 auth_login(request, user, backend=BACKEND)
+                sessions.end_key(before)
                 request.session[hindrance.PASSED] = True
                 request.session.pop(WAITING, None)
                 return redirect(after)
             user_login_failed.send(sender=__name__, credentials=credentials, request=request)
-        is_key = bool(request.POST.get("passkey"))
+        is_key = "passkey" in request.POST
         error = second_factor.PASSKEY_REFUSED if is_key else second_factor.NOT_RIGHT
     kinds = set(user.authenticators.values_list("kind", flat=True))
     context = {"error": error, "kinds": kinds, "waiting": user}
@@ -162,18 +166,25 @@ def origin(request: HttpRequest) -> str:
     return f"{request.scheme}://{request.get_host()}"
 
 
-def _is_right(request: HttpRequest, user: User) -> bool:
-    given = request.POST.get("passkey", "")
-    if not given:
-        return second_factor.check_code(user=user, code=request.POST.get("code", "")[:100])
-    # A challenge is good for one answer.
+def passkey_answer(request: HttpRequest) -> tuple[dict[str, Any], Any] | None:
+    """Return the challenge and the browser's answer to it; None without either.
+
+    A challenge is good for one answer.
+    """
     state = request.session.pop(PASSKEY_STATE, None)
     try:
-        answer = json.loads(given)
-    except ValueError:
-        return False
-    return bool(state) and second_factor.check_passkey(
-        user=user, origin=origin(request), state=state, answer=answer
+        answer = json.loads(request.POST.get("passkey", ""))
+    except (ValueError, RecursionError):
+        return None
+    return (state, answer) if state else None
+
+
+def _is_right(request: HttpRequest, user: User) -> bool:
+    if "passkey" not in request.POST:
+        return second_factor.check_code(user=user, code=request.POST.get("code", "")[:100])
+    asked = passkey_answer(request)
+    return asked is not None and second_factor.check_passkey(
+        user=user, origin=origin(request), state=asked[0], answer=asked[1]
     )
 
 
@@ -185,6 +196,11 @@ class ChangePassword(auth.PasswordChangeView):
     template_name = "grids/password_change.html"
     form_class = ChangePasswordForm
     success_url = reverse_lazy("home")
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Whoever found a session open must not guess the password it was begun with.
+        ratelimit.check("password", str(request.user.pk))
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: BaseForm) -> HttpResponse:
         request, user = self.request, form.user
@@ -212,22 +228,17 @@ def locked_out(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None
 ) -> HttpResponse:
     """Tell that this account is locked for this address, and for how many minutes (429)."""
-    cool_off = get_cool_off(request)
-    username = get_client_username(request, credentials)
-    last = (
-        AccessAttempt.objects.filter(
-            username=username, ip_address=ratelimit.client_ip(request) or None
-        )
-        .order_by("-attempt_time")
-        .first()
+    attempts = AccessAttempt.objects.filter(
+        username=get_client_username(request, credentials),
+        ip_address=ratelimit.client_ip(request) or None,
     )
-    until = (last.attempt_time if last else timezone.now()) + cool_off
+    last = attempts.order_by("-attempt_time").first()
+    until = (last.attempt_time if last else timezone.now()) + get_cool_off(request)
     seconds = max(1, ceil((until - timezone.now()).total_seconds()))
     context = {
         "minutes": ceil(seconds / 60),
         "until": until,
         "failures": settings.AXES_FAILURE_LIMIT,
-        "username": username,
     }
     page = render(request, "grids/locked_out.html", context, status=429)
     page.headers["Retry-After"] = str(seconds)

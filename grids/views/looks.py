@@ -6,11 +6,14 @@ What must not live here: what is read (queries/looks.py) and its words (core.aud
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import islice
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -23,7 +26,7 @@ from core.audit_words import (
 )
 from core.htmx import render
 from core.models import AuditEntry, AuditVerification
-from core.paging import Page, keyset_page
+from core.paging import keyset_page
 from core.ratelimit import client_ip
 from core.services import audit
 from core.services.sealing import FAULTS
@@ -46,14 +49,19 @@ EXPORTED_AT_MOST = 100_000
 @require_safe
 def reveals(request: HttpRequest) -> HttpResponse:
     """Who looked at whose data in full in one's place, when and why (≤ 9 queries)."""
-    wanted = _filter(request)
+    wanted, left_out = _filter(request)
     branches = read.looks(request.scope)
     if wanted.actor_id:
         branches = [branch.filter(actor_id=wanted.actor_id) for branch in branches]
     if wanted.since or wanted.until:
         branches = [read.between(branch, wanted) for branch in branches]
     page = keyset_page(branches, order=read.ORDER, cursor=request.GET.get("cursor"))
-    context = {"asked": _asked(request), "page": page, "rows": _rows(page.items)}
+    context = {
+        "asked": _asked(request),
+        "left_out": left_out,
+        "page": page,
+        "rows": _rows(page.items),
+    }
     return render(request, "grids/reveals.html", context | page_urls(request, page))
 
 
@@ -73,17 +81,22 @@ def my_looks(request: HttpRequest) -> HttpResponse:
 @require_safe
 def trail(request: HttpRequest) -> HttpResponse:
     """The audit trail; a town sees what was done to its own roster and territory (≤ 11 queries)."""
-    page = _trail_page(request)
+    wanted, left_out = _filter(request)
+    found = _readable(request.scope, wanted)
+    page = keyset_page(found, order=read.ORDER, cursor=request.GET.get("cursor"))
+    auditor = request.scope.has(Role.AUDIT_ADMIN)
+    kinds = subject_types() if auditor else _town_kinds()
     context = {
         "asked": _asked(request),
+        "left_out": left_out,
         "page": page,
         "rows": _rows(page.items, with_seals=True),
         "actions": [("", _("All actions")), *actions().items()],
-        "kinds": [("", _("All subjects")), *subject_types().items()],
-        "auditor": _is_auditor(request.scope),
+        "kinds": [("", _("All subjects")), *kinds.items()],
+        "auditor": auditor,
         "file_query": request.GET.urlencode(),
     }
-    if context["auditor"]:
+    if auditor:
         context["towns"] = [("", _("All towns")), *towns()]
         context["verified"] = _verification()
     return render(request, "grids/audit.html", context | page_urls(request, page))
@@ -94,7 +107,8 @@ def trail(request: HttpRequest) -> HttpResponse:
 @require_safe
 def trail_file(request: HttpRequest) -> StreamingHttpResponse:
     """The same as CSV, newest first, at most 100,000 entries; taking it is on record too."""
-    found = _trail(request).order_by(*read.ORDER)[:EXPORTED_AT_MOST]
+    wanted, _left_out = _filter(request)
+    found = _readable(request.scope, wanted).order_by(*read.ORDER)[: EXPORTED_AT_MOST + 1]
     audit.record(
         actor=request.user,
         action="audit.exported",
@@ -111,10 +125,6 @@ def trail_file(request: HttpRequest) -> StreamingHttpResponse:
 FILTERS = ("actor", "action", "kind", "subject", "town", "since", "until")
 
 
-def _is_auditor(scope: Scope) -> bool:
-    return scope.has(Role.AUDIT_ADMIN)
-
-
 def _asked(request: HttpRequest) -> dict[str, str]:
     return {name: request.GET.get(name, "") for name in FILTERS}
 
@@ -125,16 +135,19 @@ def _number(text: str) -> int | None:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    # The database knows more years than Python counts days in.
+    return day if 2000 <= day.year < 3000 else None
 
 
-def _filter(request: HttpRequest) -> AuditFilter:
+def _filter(request: HttpRequest) -> tuple[AuditFilter, list[str]]:
+    """Return what is asked for, and the labels of what was not understood and is left out."""
     asked = _asked(request)
     actor = asked["actor"].replace("\x00", "").strip()
     known = User.objects.filter(username=actor).values_list("pk", flat=True)
-    return AuditFilter(
+    wanted = AuditFilter(
         # A name nobody has finds nothing.
         actor_id=(known.first() or -1) if actor else None,
         action=asked["action"] if is_named(asked["action"]) else "",
@@ -144,22 +157,35 @@ def _filter(request: HttpRequest) -> AuditFilter:
         since=_day(asked["since"]),
         until=_day(asked["until"]),
     )
+    read_as = {
+        "action": (_("What"), wanted.action),
+        "kind": (_("Subject type"), wanted.subject_type),
+        "subject": (_("Number"), wanted.subject_id),
+        "town": (_("Town"), wanted.town_id),
+        "since": (pgettext("date", "From"), wanted.since),
+        "until": (pgettext("date", "To"), wanted.until),
+    }
+    return wanted, [
+        f"“{label}”"
+        for name, (label, value) in read_as.items()
+        if asked[name] and value in ("", None)
+    ]
 
 
 # What a town reads of its trail: its roster, its territory, its households, and who looked.
-TOWN_KINDS = ("user", "posting", "area", "grid", "household", "leave")
+TOWN_KINDS = ("user", "posting", "area", "alliance", "household")
 
 
-def _trail(request: HttpRequest) -> Any:
-    found = read.trail(_filter(request))
-    if _is_auditor(request.scope):
+def _town_kinds() -> dict[str, str]:
+    return {kind: words for kind, words in subject_types().items() if kind in TOWN_KINDS}
+
+
+def _readable(scope: Scope, wanted: AuditFilter) -> QuerySet[AuditEntry]:
+    found = read.trail(wanted)
+    if scope.has(Role.AUDIT_ADMIN):
         return found
-    mine = [p.area_id for p in request.scope.postings if p.role == Role.TOWN_ADMIN]
+    mine = [p.area_id for p in scope.postings if p.role == Role.TOWN_ADMIN]
     return found.filter(town_id__in=mine, subject_type__in=TOWN_KINDS)
-
-
-def _trail_page(request: HttpRequest) -> Page:
-    return keyset_page(_trail(request), order=read.ORDER, cursor=request.GET.get("cursor"))
 
 
 def _verification() -> dict[str, Any] | None:
@@ -204,18 +230,18 @@ class _Echo:
         return text
 
 
-def _lines(found: Any) -> Iterator[str]:
+def _lines(found: QuerySet[AuditEntry]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     heads = [_("Number"), _("When"), _("Who"), _("User name"), _("What"), _("Subject type")]
     heads += [_("Subject"), _("Place"), _("Data"), _("Address")]
     yield "\ufeff" + writer.writerow(heads)
-    batch: list[AuditEntry] = []
-    for entry in found.iterator(chunk_size=1000):
-        batch.append(entry)
-        if len(batch) == 1000:
-            yield from _written(writer, batch)
-            batch = []
-    yield from _written(writer, batch)
+    entries = found.iterator(chunk_size=1000)
+    kept = islice(entries, EXPORTED_AT_MOST)
+    while batch := list(islice(kept, 1000)):
+        yield from _written(writer, batch)
+    if next(entries, None) is not None:
+        more = _("The newest %(n)s entries. There are older ones: narrow the filter to get them.")
+        yield writer.writerow([more % {"n": EXPORTED_AT_MOST}])
 
 
 def _written(writer: Any, batch: list[AuditEntry]) -> Iterator[str]:

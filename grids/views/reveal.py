@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from core import ratelimit
 from core.errors import Conflict, Invalid
 from core.htmx import render, wants_partial
-from core.ratelimit import client_ip
 from core.web import own_address
 from grids.access import authenticated
 from grids.services import reveal
@@ -23,6 +23,7 @@ from grids.services import reveal
 def show(request: HttpRequest, kind: str, key: str, field: str) -> HttpResponse:
     """Answer with the value, once; the page hides it again, with scripts or without."""
     user, scope = request.user, request.scope
+    ratelimit.check("reveal", str(user.pk))
     status = 200
     try:
         box = reveal.reveal(
@@ -32,7 +33,7 @@ def show(request: HttpRequest, kind: str, key: str, field: str) -> HttpResponse:
             actor=user,
             scope=scope,
             reason=request.POST.get("reason", ""),
-            ip=client_ip(request),
+            ip=ratelimit.client_ip(request),
         )
     except (Invalid, Conflict) as error:
         subject = reveal.find(kind, key, field, user=user, scope=scope)

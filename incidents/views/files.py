@@ -14,6 +14,7 @@ from core.errors import GeshiError, TooMany
 from core.images import MEGABYTE
 from core.web import private_picture
 from grids.access import public
+from grids.hindrance import working_scope
 from incidents.queries.photos import visible_photo
 from incidents.views.keepsake import Keepsake
 from incidents.views.uploads import take_photo
@@ -72,7 +73,7 @@ def file(request: HttpRequest, photo_id: UUID) -> FileResponse:
     photo = visible_photo(
         photo_id,
         user=request.user,
-        scope=request.scope,
+        scope=working_scope(request),
         draft_key=keepsake.draft_key,
         codes=keepsake.codes,
     )

@@ -47,8 +47,9 @@ const plain = (credential, response) => ({
   response: { clientDataJSON: text(credential.response.clientDataJSON), ...response },
 });
 
-// Without https there are none; then nothing about them is shown.
-if (window.PublicKeyCredential && navigator.credentials) {
+// Without https there are none, nor where the address is a number; then nothing is said of them.
+const named = !/^[\d.]+$|:/.test(location.hostname);
+if (named && window.PublicKeyCredential && navigator.credentials) {
   for (const form of document.querySelectorAll("[data-passkey-make], [data-passkey-use]")) {
     form.hidden = false;
     const button = form.querySelector("button");
