@@ -30,6 +30,11 @@ BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 7200},
     },
+    "draw-papers": {
+        "task": "core.tasks.draw_papers",
+        "schedule": 2.0,
+        "options": {"expires": 3},
+    },
     "seal-audit": {
         "task": "core.tasks.seal_audit",
         "schedule": 5.0,

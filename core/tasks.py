@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from celery.signals import before_task_publish
 from django.utils import timezone
 
-from core.services import heartbeat, outbox, sealing, sending, sheets, timers
+from core.services import heartbeat, outbox, papers, sealing, sending, sheets, timers
 
 # A sweep ends after this many timers, so that one worker process is never held for long.
 SWEEP_AT_MOST = 5000
@@ -43,6 +43,13 @@ def work_sheets() -> None:
 def forget_sheets() -> None:
     """Forget uploaded sheets past their time."""
     sheets.forget_old()
+
+
+@shared_task
+def draw_papers() -> None:
+    """Draw the paper that waits longest, and erase those whose time is over."""
+    papers.forget_old()
+    papers.work_due()
 
 
 @shared_task

@@ -73,6 +73,7 @@ ACTIONS = {
     "household.visit": _("Household visited"),
     "households.exported": _("Households exported"),
     "households.sheet_saved": _("Households saved from a sheet"),
+    "paper.fetched": _("Printed paper fetched"),
     "person.add": _("Person added"),
     "person.change": _("Person changed"),
     "person.first_password": _("First password given"),
@@ -116,6 +117,7 @@ def connect() -> None:
     name_subject("reorganisation", _("Reorganisation"))
     name_subject("roster", _("Roster"))
     name_subject("sheet", _("Sheet"))
+    name_subject("paper", _("Paper"))
     name_subject("audit", _("Audit trail"))
     name_subject("assessment", _("Monthly assessment"))
     name_subject("negativeitem", _("Negative list"))

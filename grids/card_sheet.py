@@ -5,31 +5,33 @@ something: pictures come as bytes, texts are drawn letter by letter and never re
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import segno
 from fpdf import FPDF
-from fpdf.enums import TextMode
 from PIL import Image
 
-from core.fonts import print_font, printable
+from core.drawing import (
+    A4,
+    A5,
+    GREY,
+    PALE,
+    SMALLEST,
+    TEAL,
+    cut_out,
+    line,
+    new_paper,
+    text_width,
+)
+from core.fonts import printable
 
 # Millimetres. Eight door cards on A4; one large card on A5, laid across.
 CARD = (95.0, 65.0)
 COLUMNS, ROWS = 2, 4
-A4 = (210.0, 297.0)
-A5 = (148.0, 210.0)
-CUT = 4.0
-TEAL, INK, GREY, PALE = (11, 71, 87), (24, 36, 42), (96, 110, 118), (226, 236, 239)
-_FONT = "print"
 # Pixels for each square of a code, and squares of white around it.
 DOT, QUIET = 8, 2
-# What is too long is set smaller, down to this share of its height.
-SMALLEST = 0.6
-# Points per millimetre of letter height.
-_POINTS = 72 / 25.4
 
 
 @dataclass(frozen=True)
@@ -58,52 +60,34 @@ class Words:
     number: str
 
 
-def door_cards(faces: Sequence[CardFace], words: Words) -> bytes:
+def door_cards(
+    faces: Sequence[CardFace],
+    words: Words,
+    *,
+    progress: Callable[[int], object] = lambda _done: None,
+) -> bytes:
     """Return a PDF of A4 pages with eight cards each and marks to cut along."""
-    pdf = _paper(A4, words)
-    left = (A4[0] - COLUMNS * CARD[0]) / 2
-    top = (A4[1] - ROWS * CARD[1]) / 2
-    for number, face in enumerate(faces):
-        row, column = divmod(number % (COLUMNS * ROWS), COLUMNS)
-        if row == column == 0:
-            pdf.add_page()
-            _cut_marks(pdf, left, top)
-        _card(pdf, face, words, left + column * CARD[0], top + row * CARD[1], 1.0)
+    pdf = new_paper(A4, words.title)
+    cut_out(
+        pdf,
+        faces,
+        lambda face, x, y: _card(pdf, face, words, x, y, 1.0),
+        size=CARD,
+        columns=COLUMNS,
+        rows=ROWS,
+        progress=progress,
+    )
     return bytes(pdf.output())
 
 
 def large_card(face: CardFace, words: Words) -> bytes:
     """Return a PDF of one A5 page with one large card."""
-    pdf = _paper((A5[1], A5[0]), words)
+    pdf = new_paper((A5[1], A5[0]), words.title)
     pdf.add_page()
     scale = min((A5[1] - 12) / CARD[0], (A5[0] - 12) / CARD[1])
     left, top = (A5[1] - CARD[0] * scale) / 2, (A5[0] - CARD[1] * scale) / 2
     _card(pdf, face, words, left, top, scale)
     return bytes(pdf.output())
-
-
-def _paper(size: tuple[float, float], words: Words) -> FPDF:
-    pdf = FPDF(unit="mm", format=size)
-    path, number = print_font()
-    pdf.add_font(_FONT, "", path, collection_font_number=number)
-    pdf.set_auto_page_break(False)
-    pdf.set_title(words.title)
-    pdf.c_margin = 0
-    return pdf
-
-
-def _cut_marks(pdf: FPDF, left: float, top: float) -> None:
-    pdf.set_draw_color(*GREY)
-    pdf.set_line_width(0.1)
-    right, bottom = left + COLUMNS * CARD[0], top + ROWS * CARD[1]
-    for column in range(COLUMNS + 1):
-        x = left + column * CARD[0]
-        pdf.line(x, top - CUT - 1, x, top - 1)
-        pdf.line(x, bottom + 1, x, bottom + 1 + CUT)
-    for row in range(ROWS + 1):
-        y = top + row * CARD[1]
-        pdf.line(left - CUT - 1, y, left - 1, y)
-        pdf.line(right + 1, y, right + 1 + CUT, y)
 
 
 def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: float) -> None:
@@ -113,8 +97,8 @@ def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: fl
     width = mm(CARD[0])
     pdf.set_fill_color(*TEAL)
     pdf.rect(x + mm(2), y + mm(2), width - mm(4), mm(9), style="F")
-    _line(pdf, words.title, x + mm(5), y + mm(4.1), mm(4.8), mm(26), color=(255, 255, 255))
-    _line(
+    line(pdf, words.title, x + mm(5), y + mm(4.1), mm(4.8), mm(26), color=(255, 255, 255))
+    line(
         pdf,
         face.place,
         x + mm(33),
@@ -127,15 +111,15 @@ def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: fl
     _portrait(pdf, face.photo, x + mm(5), y + mm(14), mm(22), mm(28))
     middle, room = x + mm(30), mm(34)
     _name(pdf, face.name, middle, y + mm(14.3), mm(7), room)
-    _line(pdf, face.role, middle, y + mm(23), mm(3.8), room, color=GREY)
-    _line(pdf, face.grid, middle, y + mm(29), mm(4.4), room)
-    _line(pdf, face.code, middle, y + mm(35), mm(2.9), room, color=GREY)
-    _line(pdf, words.phone, x + mm(5), y + mm(43.6), mm(2.9), mm(58), color=GREY)
+    line(pdf, face.role, middle, y + mm(23), mm(3.8), room, color=GREY)
+    line(pdf, face.grid, middle, y + mm(29), mm(4.4), room)
+    line(pdf, face.code, middle, y + mm(35), mm(2.9), room, color=GREY)
+    line(pdf, words.phone, x + mm(5), y + mm(43.6), mm(2.9), mm(58), color=GREY)
     phone = face.phone or words.no_phone
-    _line(pdf, phone, x + mm(5), y + mm(47.2), mm(7.8), mm(58), bold=True, color=TEAL)
+    line(pdf, phone, x + mm(5), y + mm(47.2), mm(7.8), mm(58), bold=True, color=TEAL)
     side = mm(24)
     pdf.image(_qr(face.link), x + width - mm(5) - side, y + mm(14), side, side)
-    _line(
+    line(
         pdf,
         words.scan,
         x + width - mm(5) - side,
@@ -148,51 +132,19 @@ def _card(pdf: FPDF, face: CardFace, words: Words, x: float, y: float, scale: fl
     pdf.set_draw_color(*PALE)
     pdf.set_line_width(mm(0.2))
     pdf.line(x + mm(5), y + mm(56.5), x + width - mm(5), y + mm(56.5))
-    _line(pdf, words.hotline, x + mm(5), y + mm(58.2), mm(3.2), mm(50), color=GREY)
-    _line(pdf, words.number, x + mm(55), y + mm(57.9), mm(3.8), mm(35), color=TEAL, align="R")
+    line(pdf, words.hotline, x + mm(5), y + mm(58.2), mm(3.2), mm(50), color=GREY)
+    line(pdf, words.number, x + mm(55), y + mm(57.9), mm(3.8), mm(35), color=TEAL, align="R")
 
 
 def _name(pdf: FPDF, name: str, x: float, y: float, height: float, room: float) -> None:
     """Set a name; one that a single line cannot hold stands on two, for no name is cut off."""
     text = printable(name)
-    pdf.set_font(_FONT, size=height * SMALLEST * _POINTS)
-    if pdf.get_string_width(text) <= room:
-        _line(pdf, text, x, y, height, room, bold=True)
+    if text_width(pdf, text, height * SMALLEST) <= room:
+        line(pdf, text, x, y, height, room, bold=True)
         return
     half = (len(text) + 1) // 2
     for row, part in enumerate((text[:half], text[half:])):
-        _line(pdf, part, x, y + row * height * 0.55, height * 0.5, room, bold=True)
-
-
-def _line(
-    pdf: FPDF,
-    text: str,
-    x: float,
-    y: float,
-    height: float,
-    room: float,
-    *,
-    bold: bool = False,
-    color: tuple[int, int, int] = INK,
-    align: str = "L",
-) -> None:
-    """Set one line; what is too long gets smaller, to three fifths, and then loses its end."""
-    text = printable(text)
-    pdf.set_font(_FONT, size=height * _POINTS)
-    wide = pdf.get_string_width(text)
-    if wide > room:
-        pdf.set_font(_FONT, size=height * _POINTS * max(room / wide, SMALLEST))
-    while text and pdf.get_string_width(text) > room:
-        text = text.rstrip("…")[:-1] + "…" if len(text) > 2 else ""
-    pdf.set_text_color(*color)
-    with pdf.local_context():
-        if bold:
-            # One face serves for both weights: the outline is drawn too, in the same ink.
-            pdf.set_draw_color(*color)
-            pdf.set_line_width(height * 0.035)
-            pdf.text_mode = TextMode.FILL_STROKE
-        pdf.set_xy(x, y)
-        pdf.cell(room, height, text, align=align)
+        line(pdf, part, x, y + row * height * 0.55, height * 0.5, room, bold=True)
 
 
 def _portrait(

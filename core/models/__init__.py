@@ -11,6 +11,7 @@ from core.models.calendar import CalendarDay, CalendarYear
 from core.models.channel import Channel, MessageTemplate
 from core.models.heartbeat import Heartbeat
 from core.models.outbox import OutboxMessage
+from core.models.paper import Paper
 from core.models.sheet import SheetLine, SheetUpload
 from core.models.timer import Timer
 
@@ -26,6 +27,7 @@ __all__ = [
     "Heartbeat",
     "MessageTemplate",
     "OutboxMessage",
+    "Paper",
     "SheetLine",
     "SheetUpload",
     "Timer",

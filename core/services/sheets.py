@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import get_language, override
@@ -253,20 +254,38 @@ def lines_of(upload: SheetUpload, *, outcome: str = "") -> Iterable[Line]:
 
 
 def _save_next() -> bool:
-    """Save one confirmed upload, whole or not at all; return whether there was one."""
-    with transaction.atomic():
-        upload = (
-            SheetUpload.objects.filter(state=State.CONFIRMED)
-            .order_by("made_at")
-            .select_for_update(skip_locked=True, of=("self",))
-            .select_related("owner")
-            .first()
-        )
-        if upload is None:
-            return False
-        with override(upload.language):
-            _save(upload)
+    """Save one confirmed upload, whole or not at all; return whether there was one.
+
+    What fails for a reason nobody foresaw lets others go first, and is told after three times.
+    """
+    pk = None
+    try:
+        with transaction.atomic():
+            upload = (
+                SheetUpload.objects.filter(state=State.CONFIRMED)
+                .order_by("attempts", "made_at")
+                .select_for_update(skip_locked=True, of=("self",))
+                .select_related("owner")
+                .first()
+            )
+            if upload is None:
+                return False
+            pk = upload.pk
+            with override(upload.language):
+                _save(upload)
+    except Exception:
+        logger.exception("sheet %s could not be saved", pk)
+        _stumbled(pk)
+        return False
     return True
+
+
+def _stumbled(pk: UUID | None) -> None:
+    confirmed = SheetUpload.objects.filter(pk=pk, state=State.CONFIRMED)
+    confirmed.update(attempts=F("attempts") + 1)
+    for upload in confirmed.filter(attempts__gte=MOST_ATTEMPTS):
+        with override(upload.language):
+            _overtaken(upload, _("The sheet could not be saved. Nothing was saved."))
 
 
 def _save(upload: SheetUpload) -> None:

@@ -15,7 +15,8 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 
-from core.services import sheets
+from core.models import SheetUpload
+from core.services import papers, sheets
 from governance.tests.routes import Route, all_routes
 from grids.factories import person
 from grids.models import (
@@ -40,7 +41,14 @@ pytestmark = pytest.mark.django_db
 # A word that stands in names, texts and addresses of the first town alone.
 MARK = "界外"
 # Names and codes of places, which are public; the county's list of themes; everybody's own account.
-OPEN_TO_ALL = ("api/v1/areas/", "territory/themes/", "account/factor/", "account/file/")
+# Channels and words of messages are the installation's, and of no town.
+OPEN_TO_ALL = (
+    "api/v1/areas/",
+    "territory/themes/",
+    "account/factor/",
+    "account/file/",
+    "messages/",
+)
 SQUARE = [[115.201, 33.601], [115.205, 33.601], [115.205, 33.605], [115.201, 33.601]]
 
 
@@ -120,6 +128,14 @@ class Border:
             sheets.take(kind=kind, data=MARK.encode("utf-8-sig"), file_name="x.csv", actor=admin)
             for kind in ("roster", "households")
         )
+        # A saved one, so that what comes after saving is there too.
+        SheetUpload.objects.filter(pk=roster.pk).update(state=SheetUpload.State.SAVED)
+        paper = papers.order(
+            kind=cards.KIND,
+            title=f"{MARK}连心卡",
+            order={"area": places.towns[0].pk, "address": "https://county.invalid", "ip": None},
+            actor=admin,
+        )
         shape = {
             "type": "Feature",
             "properties": {"code": grid.code},
@@ -150,6 +166,7 @@ class Border:
             "api/v1/areas/": {"code": grid.code},
             "api/v1/incidents/": {"tracking_code": case.tracking_code, "step": "accept"},
             "api/v1/disputes/": {"number": dispute.number},
+            "api/v1/visits/": {"pk": visit.pk},
             "account/people/": {"pk": worker.pk, "act": "lock"},
             "households/": {"pk": home.pk, "action": "change"},
             "visits/photo/": {"photo_id": VisitPhoto.objects.get(visit=visit).pk},
@@ -157,6 +174,7 @@ class Border:
             "visits/": {"pk": home.pk},
             "roster/import/": {"upload_id": roster.pk},
             "households/sheet/": {"upload_id": ledger.pk},
+            "papers/": {"paper_id": paper.pk},
             "roster/": {
                 "pk": worker.pk,
                 "person_id": worker.pk,

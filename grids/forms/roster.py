@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from grids.forms.households import DayInput
-from grids.models import Area, Department, Posting, Role, User, WorkerKind
+from grids.models import Area, Department, Role, User, WorkerKind
 from grids.models.posting import ROLE_LEVELS
 from grids.queries.roster import (
     STANDINGS,
@@ -210,9 +210,7 @@ class LeaveForm(forms.Form):
     )
     reason = forms.CharField(label=_("Reason"), max_length=REASON_LIMIT, required=False)
 
-    def __init__(
-        self, *args: Any, areas: tuple[Area, ...], posting: Posting | None = None, **more: Any
-    ) -> None:
+    def __init__(self, *args: Any, areas: tuple[Area, ...], **more: Any) -> None:
         super().__init__(*args, **more)
         self.areas = areas
 
@@ -234,20 +232,3 @@ class BackForm(forms.Form):
     """The day somebody is back."""
 
     day = forms.DateField(label=_("Back on"), widget=DayInput, initial=timezone.localdate)
-
-
-class ReasonForm(forms.Form):
-    """Why a grid may be without a chief."""
-
-    no_chief_reason = forms.CharField(label=_("Why without a chief"), max_length=REASON_LIMIT)
-
-
-class ExportForm(forms.Form):
-    """A list to take along; the whole numbers only with a reason."""
-
-    reason = forms.CharField(
-        label=_("Why whole numbers are needed"),
-        max_length=REASON_LIMIT,
-        required=False,
-        help_text=_("Without a reason phone and ID numbers are masked. A reason is on record."),
-    )

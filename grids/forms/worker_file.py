@@ -3,7 +3,6 @@
 What must not live here: what an entry means (services/worker_file.py, services/cards.py).
 """
 
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from grids.forms.households import DayInput
 from grids.models import Area, NegativeItem, Posting, Selection
 from grids.models.worker_file import Body, Inspection
 
@@ -23,13 +23,17 @@ class _Form(forms.Form):
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
 
+    def said(self) -> dict[str, Any]:
+        """Return what was filled in, as the service takes it."""
+        return self.cleaned_data
+
 
 def _day(label: Any, *, required: bool = True, today: bool = False) -> forms.DateField:
     return forms.DateField(
         label=label,
         required=required,
         initial=timezone.localdate if today else None,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput,
     )
 
 
@@ -79,14 +83,16 @@ class SelectionForm(_Form):
         """Return the fields after the recommendations."""
         return [self["inspected_on"], self["inspection"], self["note"]]
 
-    def recommended(self) -> dict[str, tuple[date, str]]:
-        """Return the recommendations filled in, as the service takes them."""
+    def said(self) -> dict[str, Any]:
+        """Return grid, inspection and note, and the recommendations filled in by body."""
         data = self.cleaned_data
-        return {
+        recommended = {
             str(body): (data[f"{body}_on"], data[f"{body}_note"])
             for body in self.bodies
             if data[f"{body}_on"]
         }
+        plain = ("grid", "inspected_on", "inspection", "note")
+        return {key: data[key] for key in plain} | {"recommended": recommended}
 
 
 class NegativeForm(_Form):

@@ -177,11 +177,12 @@ class Posting(models.Model):
         ]
 
         triggers = [
+            pgtrigger.Protect(name="kept", operation=pgtrigger.Delete),
             pgtrigger.Trigger(
                 name="chief_taken_away",
                 level=pgtrigger.Row,
                 when=pgtrigger.After,
-                operation=pgtrigger.Update | pgtrigger.Delete,
+                operation=pgtrigger.Update,
                 timing=pgtrigger.Deferred,
                 declare=_PLACE_AND_DAY,
                 condition=pgtrigger.Condition("OLD.role = 'grid_chief'"),
@@ -192,7 +193,7 @@ class Posting(models.Model):
                     IF OLD.valid_to <= {_TODAY} THEN
                         RETURN NULL;
                     END IF;
-                    IF TG_OP = 'UPDATE' AND NEW.role = OLD.role AND NEW.area_id = OLD.area_id THEN
+                    IF NEW.role = OLD.role AND NEW.area_id = OLD.area_id THEN
                         IF NEW.valid_to IS NULL AND NEW.valid_from <= OLD.valid_from THEN
                             RETURN NULL;
                         END IF;

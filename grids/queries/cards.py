@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from core.fonts import unprintable
-from grids.models import Area, CardProfile, Level, Posting, Role, User, shapes_of
+from grids.models import SHAPES, Area, CardProfile, Level, Posting, Role, User, shapes_of
 from grids.queries.scope import Scope
 from grids.queries.worker_file import FILE_READERS, held_paths, works_inside
 
@@ -59,14 +59,14 @@ def card_choices(areas: list[Area]) -> list[Area]:
     for area in areas:
         if area.level == Level.TOWN:
             towns |= Q(path__startswith=area.path, level=Level.VILLAGE)
-    return list(Area.objects.open().filter(towns).defer("boundary", "outline", "centre"))
+    return list(Area.objects.open().filter(towns).defer(*SHAPES))
 
 
 def card_area(scope: Scope, area_id: int) -> Area | None:
     """Return the town, village or grid if cards of it may be printed, else None (1 query)."""
     levels = [Level.TOWN, Level.VILLAGE, Level.GRID]
     area = Area.objects.open().filter(pk=area_id, level__in=levels)
-    found = area.defer("boundary", "outline", "centre").first()
+    found = area.defer(*SHAPES).first()
     paths = held_paths(scope, CARD_KEEPERS)
     return found if found and paths and found.path.startswith(paths) else None
 

@@ -163,6 +163,18 @@ def people(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[User]:
     return found.filter(_search(wanted.search)) if wanted.search.strip() else found
 
 
+def listed_postings(areas: Sequence[Area], wanted: RosterFilter) -> QuerySet[Posting]:
+    """Return the postings of the list ``people`` gives, with person and place, by name.
+
+    A person's newest posting comes first.
+    """
+    postings = wanted_postings(areas, wanted)
+    if wanted.search.strip():
+        postings = postings.filter(user__in=User.objects.filter(_search(wanted.search)))
+    rows = postings.select_related("user", "area", "department").defer(*shapes_of("area"))
+    return rows.order_by("user__display_name", "user", "-valid_from", "-pk")
+
+
 PEOPLE_ORDER = ("display_name", "id")
 
 

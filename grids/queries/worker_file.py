@@ -12,6 +12,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from grids.models import (
     FILE_ROLES,
+    SHAPES,
     Area,
     Attendance,
     Award,
@@ -160,7 +161,7 @@ def negative_items() -> QuerySet[NegativeItem]:
 def grids_of(person: User) -> QuerySet[Area]:
     """Return the grids somebody is or was posted at, without shapes."""
     ids = Posting.objects.filter(user=person, area__level=Level.GRID).values("area")
-    return Area.objects.filter(pk__in=ids).defer("boundary", "outline", "centre")
+    return Area.objects.filter(pk__in=ids).defer(*SHAPES)
 
 
 def postings_without_selection(person: User, grid: Area) -> QuerySet[Posting]:

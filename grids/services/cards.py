@@ -4,7 +4,8 @@ What must not live here: the drawing (grids/card_sheet.py).
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import IO, Any
 
 from django.conf import settings
@@ -16,15 +17,17 @@ from django.utils.translation import gettext_lazy, override
 
 from core.errors import BadUpload, Conflict, Invalid, NotAllowed
 from core.images import clean_image
+from core.models import Paper
 from core.phone import PhoneError, plain_phone
-from core.services import audit
+from core.services import audit, papers
 from grids.card_sheet import CardFace, Words, door_cards, large_card
-from grids.models import Area, CardProfile, Posting, User
+from grids.models import SHAPES, Area, CardProfile, Posting, User
 from grids.queries import Scope, place_of_area
 from grids.queries.cards import (
     CARD_KEEPERS,
     MOST_CARDS,
     Card,
+    card_area,
     card_of,
     cards_of,
     may_keep_card,
@@ -32,28 +35,66 @@ from grids.queries.cards import (
 from grids.queries.worker_file import held_paths
 
 PHOTO_SIDE = 600
+KIND = "cards"
+KEPT = timedelta(hours=24)
+# More cards than this are drawn by a worker, not while somebody waits for the page.
+AT_ONCE = 100
 
 
-def print_area(*, actor: User, area: Area, address: str, ip: str | None = None) -> bytes:
+def print_area(*, actor: User, area: Area, address: str, ip: str | None = None) -> bytes | Paper:
     """Return the PDF of all cards of an area's grids, eight on a page; it is on record.
 
-    ``address`` is where residents reach the product. Raises NotAllowed outside the actor's
-    places, Conflict when there is no card, or more than one file should hold.
+    More than ``AT_ONCE`` cards are drawn in the background: then the paper is returned that will
+    hold them. ``address`` is where residents reach the product. Raises NotAllowed outside the
+    actor's places, Conflict when there is no card, or more than one file should hold.
     """
     _may_print(actor, area)
-    cards = cards_of(area)
-    if not cards:
-        raise Conflict(gettext_lazy("Nobody is in post in the grids of this area."))
-    if len(cards) > MOST_CARDS:
-        raise Conflict(gettext_lazy("These are too many cards for one file; print by village."))
-    return _printed(actor, area, cards, address, ip, large=False)
+    cards = _cards(area)
+    if len(cards) > AT_ONCE:
+        return papers.order(
+            kind=KIND,
+            title=f"{_('Contact card')}-{area.name}-{area.code}",
+            order={"area": area.pk, "address": address, "ip": ip},
+            actor=actor,
+        )
+    return _finished(actor, area, cards, _door_cards(cards, address), ip)
 
 
 def print_posting(*, actor: User, posting: Posting, address: str, ip: str | None = None) -> bytes:
     """Return the PDF of one large card; it is on record. Raises NotAllowed as above."""
     assert posting.area is not None
     _may_print(actor, posting.area)
-    return _printed(actor, posting.area, [card_of(posting)], address, ip, large=True)
+    card = card_of(posting)
+    # The door is in the county, whatever language its admin reads.
+    with override(settings.LANGUAGE_CODE):
+        sheet = large_card(_face(card, address), _words())
+    return _finished(actor, posting.area, [card], sheet, ip)
+
+
+def draw_area(
+    order: Mapping[str, Any], *, actor: User, progress: papers.Progress
+) -> Callable[[], bytes]:
+    """Draw what ``print_area`` left to the background; see core.services.papers.PaperKind."""
+    area = Area.objects.defer(*SHAPES).get(pk=order["area"])
+    _may_print(actor, area)
+    cards = _cards(area)
+    total = len(cards)
+    sheet = _door_cards(cards, order["address"], lambda done: progress(done, total))
+    return lambda: _finished(actor, area, cards, sheet, order["ip"])
+
+
+def may_draw(order: Mapping[str, Any], actor: User) -> bool:
+    """Return whether the actor prints cards of the area of an order today."""
+    return card_area(Scope.for_user(actor), order["area"]) is not None
+
+
+def _cards(area: Area) -> list[Card]:
+    cards = cards_of(area)
+    if not cards:
+        raise Conflict(gettext_lazy("Nobody is in post in the grids of this area."))
+    if len(cards) > MOST_CARDS:
+        raise Conflict(gettext_lazy("These are too many cards for one file; print by village."))
+    return cards
 
 
 def _may_print(actor: User, area: Area) -> None:
@@ -62,14 +103,17 @@ def _may_print(actor: User, area: Area) -> None:
         raise NotAllowed
 
 
-def _printed(
-    actor: User, area: Area, cards: Sequence[Card], address: str, ip: str | None, *, large: bool
+def _door_cards(
+    cards: Sequence[Card], address: str, progress: Callable[[int], object] = lambda _done: None
 ) -> bytes:
-    # The door is in the county, whatever language its admin reads.
     with override(settings.LANGUAGE_CODE):
-        faces = [_face(card, address) for card in cards]
-        words = _words()
-        sheet = large_card(faces[0], words) if large else door_cards(faces, words)
+        return door_cards([_face(card, address) for card in cards], _words(), progress=progress)
+
+
+def _finished(
+    actor: User, area: Area, cards: Sequence[Card], sheet: bytes, ip: str | None
+) -> bytes:
+    """Put the printing on record and return the sheet."""
     private = [card.person.pk for card in cards if card.phone and not card.has_duty_phone]
     audit.record(
         actor=actor,
@@ -155,7 +199,7 @@ def set_duty_phone(*, actor: User, person: User, phone: str) -> None:
     try:
         number = plain_phone(phone) if phone.strip() else ""
     except PhoneError as error:
-        raise Invalid(error.problem, field="duty_phone") from error
+        raise Invalid(errors={"duty_phone": [error.problem, error.remedy]}) from error
     with transaction.atomic():
         profile = _profile(person)
         if profile.duty_phone == number:

@@ -9,17 +9,20 @@ from datetime import date
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, Invalid, NotAllowed
+from core.errors import Conflict, Invalid
 from core.services import audit
 from grids.models import Leave, Posting, User
 from grids.services.people import (
+    OF_ANOTHER_PLACE,
     REASON_LIMIT,
-    check_keeps_post,
     check_posting,
     cut_leave,
     in_audit,
+    locked_posting,
+    on_roster_of,
     told_of_races,
 )
+from grids.services.territory import keep_tree
 
 
 def cover_leave(
@@ -40,7 +43,8 @@ def cover_leave(
     if away_until <= away_from:
         raise Invalid(_("A leave cannot end before it begins."), field="last_day")
     with told_of_races():
-        posting = _posting(posting_id, actor=actor)
+        keep_tree()
+        posting = _held(posting_id, actor=actor)
         ends = posting.valid_to
         if away_from < posting.valid_from or (ends is not None and away_until > ends):
             raise Invalid(_("The leave must lie inside the time of the post."), field="away_from")
@@ -53,6 +57,8 @@ def cover_leave(
         )
         if substitute is None:
             raise Invalid(_("Choose the substitute from the roster."), field="substitute")
+        if not on_roster_of(actor, substitute):
+            raise Invalid(OF_ANOTHER_PLACE, field="substitute")
         cover = Posting(
             user=substitute,
             role=posting.role,
@@ -95,20 +101,14 @@ def end_leave(*, leave_id: int, day: date, actor: User) -> None:
         )
         if leave is None:
             raise Conflict(_("There is no such leave."))
-        _posting(leave.posting_id, actor=actor)
+        _held(leave.posting_id, actor=actor)
         if leave.away_until <= day:
             raise Conflict(_("This leave is over already. Please look again."))
         cut_leave(leave, day, actor=actor)
 
 
-def _posting(posting_id: int, *, actor: User) -> Posting:
-    rows = Posting.objects.select_related("area", "department__county")
-    posting = rows.select_for_update(no_key=True, of=("self",)).filter(pk=posting_id).first()
-    if posting is None:
-        raise Conflict(_("There is no such posting."))
-    check_keeps_post(posting.role, posting.place, actor=actor)
-    if posting.user_id == actor.pk:
-        raise NotAllowed(_("Nobody may change a post of their own."))
+def _held(posting_id: int, *, actor: User) -> Posting:
+    posting = locked_posting(posting_id, actor=actor)
     if posting.valid_to is not None and posting.valid_to <= timezone.localdate():
         raise Conflict(_("This posting has ended already. Please look again."))
     return posting

@@ -7,7 +7,7 @@ personal goes into the audit trail: it says which fields changed.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from secrets import choice, token_urlsafe
 from typing import Any
@@ -24,11 +24,23 @@ from core.errors import Conflict, Invalid, NotAllowed
 from core.id_number import IdNumberError, check_id_number
 from core.phone import PhoneError, plain_phone
 from core.services import audit
-from grids.models import Area, Department, GridWithoutChief, Leave, Level, Posting, Role, User
+from grids.models import (
+    SHAPES,
+    Area,
+    Department,
+    GridWithoutChief,
+    Leave,
+    Level,
+    Posting,
+    Role,
+    User,
+    shapes_of,
+)
 from grids.models.posting import KEEPERS, ROLE_LEVELS
 from grids.queries import Scope, the_county
-from grids.queries.roster import bare_without, may_keep, may_post
+from grids.queries.roster import areas_of, bare_without, is_seen, may_keep, may_post
 from grids.services import accounts, sessions
+from grids.services.territory import keep_tree
 
 NAME_LIMIT = 50
 REASON_LIMIT = 100
@@ -37,6 +49,7 @@ REASON_LIMIT = 100
 _PASSWORD_SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"  # noqa: S105
 _PASSWORD_LENGTH = 12
 _SOMEBODY_ELSE = _("Somebody else has changed this meanwhile. Please look again.")
+OF_ANOTHER_PLACE = _("This person is on the roster of another place.")
 _NOT_KEPT = _("Only whoever keeps all of this person's posts may change this.")
 
 
@@ -106,17 +119,29 @@ def check_posting(posting: Posting, *, actor: User | None) -> None:
 def add_person(*, fields: PersonFields, post: Post, actor: User) -> User:
     """Put somebody new on the roster with a first posting; the account has no password yet.
 
-    Raises NotAllowed outside of what the actor keeps, Invalid for bad fields, Conflict if the ID
-    number is on the roster.
+    Raises NotAllowed outside of what the actor keeps, Invalid for bad fields or somebody of this
+    name and phone, Conflict if the ID number is on the roster.
     """
     fields = fields.cleaned()
+    _check_new(fields)
     with told_of_races():
+        keep_tree()
         (pk,) = new_ids(1)
         user = new_account(pk, fields)
         user.save(force_insert=True)
         audit.record(actor=actor, action="person.add", subject_type="user", subject_id=pk)
         _open(user, post, actor=actor)
     return user
+
+
+def _check_new(fields: PersonFields) -> None:
+    """Refuse somebody who is there already; who has another ID number is somebody else."""
+    same = User.objects.filter(is_active=True, display_name=fields.name)
+    same = same.filter(phone_index=blind_index(fields.phone))
+    if fields.id_number:
+        same = same.filter(id_index="")
+    if fields.phone and same.exists():
+        raise Invalid(_("Somebody of this name and phone is on the roster already."), field="phone")
 
 
 def new_ids(count: int) -> list[int]:
@@ -187,9 +212,16 @@ def change_person(*, person_id: int, fields: PersonFields, seen: str, actor: Use
 
 
 def appoint(*, person_id: int, post: Post, actor: User) -> Posting:
-    """Give somebody one more posting; a new chief lifts the mark of a grid without one."""
+    """Give somebody one more posting; a new chief lifts the mark of a grid without one.
+
+    Raises NotAllowed for somebody who is in post elsewhere only.
+    """
     with told_of_races():
-        return _open(_locked(person_id), post, actor=actor)
+        keep_tree()
+        user = _locked(person_id)
+        if not on_roster_of(actor, user):
+            raise NotAllowed(OF_ANOTHER_PLACE)
+        return _open(user, post, actor=actor)
 
 
 def end_posting(*, posting_id: int, day: date, actor: User, no_chief_reason: str = "") -> Posting:
@@ -199,7 +231,7 @@ def end_posting(*, posting_id: int, day: date, actor: User, no_chief_reason: str
     that marks the grid. Raises Conflict if the posting has ended already.
     """
     with told_of_races():
-        posting = _locked_posting(posting_id, actor=actor)
+        posting = locked_posting(posting_id, actor=actor)
         _close(posting, day, actor=actor, no_chief_reason=no_chief_reason)
     sessions.end_without_post(users=[posting.user_id], actor=actor)
     return posting
@@ -208,7 +240,8 @@ def end_posting(*, posting_id: int, day: date, actor: User, no_chief_reason: str
 def transfer(*, posting_id: int, post: Post, actor: User, no_chief_reason: str = "") -> Posting:
     """End a posting and open another from the same day on, both or neither."""
     with told_of_races():
-        posting = _locked_posting(posting_id, actor=actor)
+        keep_tree()
+        posting = locked_posting(posting_id, actor=actor)
         same = (post.role, post.place, post.worker_kind)
         if same == (posting.role, posting.place, posting.worker_kind):
             raise Invalid(_("This is where the person is posted already."), field="place")
@@ -225,7 +258,7 @@ def give_first_password(*, person_id: int, actor: User) -> str:
     with transaction.atomic():
         user = _locked(person_id)
         accounts.check(accounts.Act.PASSWORD, user, actor, Scope.for_user(actor))
-        password = "".join(choice(_PASSWORD_SIGNS) for _sign in range(_PASSWORD_LENGTH))
+        password = new_password()
         user.set_password(password)
         user.must_change_password = True
         user.save(update_fields=["password", "must_change_password"])
@@ -234,6 +267,11 @@ def give_first_password(*, person_id: int, actor: User) -> str:
         )
     sessions.end(users=[user.pk])
     return password
+
+
+def new_password() -> str:
+    """Return a password that nobody guesses, for paper."""
+    return "".join(choice(_PASSWORD_SIGNS) for _sign in range(_PASSWORD_LENGTH))
 
 
 def create_administrator(
@@ -280,6 +318,13 @@ def check_keeps_post(role: str, place: Area | Department, *, actor: User) -> Non
     """Raise NotAllowed unless the actor gives and ends ``role`` at ``place`` (1 query)."""
     if not may_post(Scope.for_user(actor), role, place):
         raise NotAllowed(_("You do not keep this post."))
+
+
+def on_roster_of(actor: User, user: User) -> bool:
+    """Return whether somebody is on the actor's roster, or on nobody's today (2 queries)."""
+    held = Posting.objects.filter(user=user).select_related("area", "department__county")
+    areas = areas_of(Scope.for_user(actor))
+    return is_seen(areas, held.defer(*shapes_of("area", "department__county")))
 
 
 def cut_leave(leave: Leave, day: date, *, actor: User) -> None:
@@ -332,8 +377,10 @@ def _locked(person_id: int) -> User:
     return user
 
 
-def _locked_posting(posting_id: int, *, actor: User) -> Posting:
+def locked_posting(posting_id: int, *, actor: User) -> Posting:
+    """Return a posting under its lock; raises NotAllowed for one the actor does not keep."""
     rows = Posting.objects.select_related("user", "area", "department__county")
+    rows = rows.defer(*shapes_of("area", "department__county"))
     posting = rows.select_for_update(no_key=True, of=("self",)).filter(pk=posting_id).first()
     if posting is None:
         raise Conflict(_("There is no such posting."))
@@ -351,6 +398,9 @@ def _check_keeps(user: User, *, actor: User) -> None:
 
 
 def _open(user: User, post: Post, *, actor: User) -> Posting:
+    if isinstance(post.place, Area):
+        # As it is now: it may have been closed, or moved out of reach, since the form was read.
+        post = replace(post, place=Area.objects.defer(*SHAPES).get(pk=post.place.pk))
     check_keeps_post(post.role, post.place, actor=actor)
     where = (
         {"department": post.place} if isinstance(post.place, Department) else {"area": post.place}

@@ -32,6 +32,7 @@ from grids.models.posting import ROLE_LEVELS
 from grids.queries import Scope
 from grids.queries.codes import areas_of_codes
 from grids.queries.roster import areas_of, is_seen, keeps_all, may_post, path_of
+from grids.services.territory import keep_tree
 
 DAY = timedelta(days=1)
 
@@ -88,6 +89,8 @@ def plan(rows: Sequence[Row], *, actor: User, progress: Progress, lock: bool) ->
 
 
 def _look_up(rows: Sequence[Row], *, actor: User, lock: bool) -> _Known:
+    if lock:
+        keep_tree()
     scope = Scope.for_user(actor)
     given = [row.values for row in rows]
     accounts = {value["account"] for value in given} - {None}
@@ -420,6 +423,8 @@ class _Draft:
             return
         opened.append((row.number, start, until))
         self.outcome = ADDED
+        word = _("a new person") if user is None else _("one more post")
+        self.changes.append((str(_("First day")), "", f"{start} · {word}"))
         at_area = isinstance(place, Area)
         self.op["open"] = {
             "role": role,

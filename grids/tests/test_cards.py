@@ -8,16 +8,19 @@ import pytest
 import zxingcpp
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
 
 from core.fonts import MISSING, printable, unprintable
-from core.models import AuditEntry
+from core.models import AuditEntry, Paper
+from core.services import papers
 from grids.card_sheet import CardFace, Words, door_cards, large_card
 from grids.factories import person
-from grids.models import CardProfile, GridWithoutChief, Role, User
+from grids.models import CardProfile, GridWithoutChief, Posting, Role, User
 from grids.queries.cards import cards_of
 from grids.services import cards as service
 
+TODAY = timezone.localdate
 WORDS = Words("连心卡", "联系电话", "请咨询村委会", "扫码反映问题", "监督热线", "12345")
 
 
@@ -74,6 +77,15 @@ def test_a_card_says_everything_and_its_code_leads_to_the_grids_report_page():
     for words in ("王㛃", "网格长", "199 0000 1234", "第一网格", "419901001001001", "12345"):
         assert words in texts[0]
     assert codes == [["https://county.invalid/report/?grid=419901001001001"]]
+
+
+def test_the_code_on_a_card_opens_the_report_page_with_the_place_set(county, chief):
+    town = client_of(person(Role.TOWN_ADMIN, county.towns[0]))
+    printed = town.post(reverse("cards_pdf", args=[county.grids[0].pk]))
+    _texts, codes = read(printed.content)
+    page = Client().get(codes[0][0].removeprefix("http://testserver")).content.decode()
+    assert f'name="grid" value="{county.grids[0].code}"' in page
+    assert county.grids[0].name in page
 
 
 def test_eight_door_cards_fill_a_page_and_the_ninth_begins_another():
@@ -267,3 +279,49 @@ def test_an_empty_village_says_so_instead_of_an_empty_sheet(county):
     answer = town.post(reverse("cards_pdf", args=[county.villages[1].pk]))
     assert answer.status_code == 409
     assert not AuditEntry.objects.filter(action="cards.printed").exists()
+
+
+# More cards than anybody waits for
+
+
+@pytest.fixture
+def many(county, chief, monkeypatch) -> Client:
+    monkeypatch.setattr(service, "AT_ONCE", 1)
+    person(Role.GRID_WORKER, county.grids[1], worker_kind="full_time")
+    return client_of(person(Role.TOWN_ADMIN, county.towns[0]))
+
+
+def test_a_whole_town_is_drawn_in_the_background_and_fetched(county, many, settings):
+    settings.PUBLIC_URL = "https://county.invalid"
+    answer = many.post(reverse("cards_pdf", args=[county.towns[0].pk]))
+    paper = Paper.objects.get()
+    assert answer.url == reverse("paper", args=[paper.pk])
+    assert "等待生成" in many.get(answer.url).content.decode()
+    assert not AuditEntry.objects.filter(action="cards.printed").exists()
+    papers.work_due()
+    assert AuditEntry.objects.filter(action="cards.printed").count() == 1
+    fetched = many.post(reverse("paper_file", args=[paper.pk]))
+    texts, codes = read(fetched.content)
+    assert "欧阳𠅤明" in texts[0]
+    assert len(codes[0]) == 2
+    assert paper.title in many.get(reverse("cards")).content.decode()
+
+
+def test_who_no_longer_keeps_the_town_fetches_nothing(county, many):
+    answer = many.post(reverse("cards_pdf", args=[county.towns[0].pk]))
+    papers.work_due()
+    Posting.objects.filter(role=Role.TOWN_ADMIN).update(valid_from="2026-01-01", valid_to=TODAY())
+    assert many.get(answer.url).status_code in {403, 404}
+    paper = Paper.objects.get()
+    assert many.post(reverse("paper_file", args=[paper.pk])).status_code in {403, 404}
+
+
+def test_a_paper_is_its_owners_alone(county, many):
+    answer = many.post(reverse("cards_pdf", args=[county.towns[0].pk]))
+    papers.work_due()
+    file = reverse("paper_file", args=[Paper.objects.get().pk])
+    for other in (county.towns[0], county.towns[1]):
+        stranger = client_of(person(Role.TOWN_ADMIN, other))
+        assert stranger.get(answer.url).status_code == 404
+        assert stranger.post(file).status_code == 404
+    assert many.get(file).status_code == 405

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from core.services import sheets
+from core.services import papers, sheets
 from grids.factories import person, small_county
 from grids.models import Role, User
 from grids.tests.test_roster_sheet import row, sheet
@@ -48,6 +48,13 @@ def test_a_sheet_with_faults_is_put_right_and_confirmed(page_zh):
     expect(page.get_by_text("将一次性全部保存")).to_be_visible()
     sheets.work_due()
     expect(page.get_by_text("新增人员 2")).to_be_visible()
+
+    page.get_by_role("link", name="为 2 人打印初始密码").click()
+    page.get_by_role("button", name="生成 2 张密码条").click()
+    page.get_by_role("dialog").get_by_role("button", name="生成").click()
+    expect(page.get_by_text("等待生成")).to_be_visible()
+    papers.work_due()
+    expect(page.get_by_role("button", name="下载 PDF")).to_be_visible()
 
     phone = page_zh(390)
     page_zh.sign_in(phone, admin)

@@ -256,6 +256,32 @@ def test_whole_numbers_go_out_on_a_reason_only_and_on_record(county, admin, town
     assert "19900001234" not in cells_of(system.post("/roster/export/", {"reason": "统一换卡"}))
 
 
+def test_whole_numbers_go_out_only_of_those_whose_every_post_one_keeps(county, admin, town):
+    both = worker(county, admin)
+    post(both, Role.COUNTY_LEADER, county.county)
+    told = cells_of(town.post("/roster/export/", {"reason": "统一换卡"}))
+    assert "王小明" in told
+    assert "19900001234" not in told
+    assert id_number(1) not in told
+
+
+def test_an_export_has_the_posts_the_list_is_narrowed_to(county, admin, town):
+    one = worker(county, admin)
+    post(one, Role.GRID_GUIDE, county.villages[0])
+    post(one, Role.GRID_WORKER, county.grids[2], worker_kind="part_time")
+    told = cells_of(town.get("/roster/export/?worker_kind=part_time"))
+    assert county.grids[2].code in told
+    assert county.grids[0].code not in told
+
+
+def test_an_export_too_long_for_a_sheet_is_refused_in_words(county, admin, town, monkeypatch):
+    monkeypatch.setattr("grids.services.roster_export.MAX_ROWS", 1)
+    worker(county, admin)
+    answer = town.get("/roster/export/?standing=all", follow=True)
+    assert answer.redirect_chain[0][0] == "/roster/?standing=all"
+    assert "筛选" in text(answer)
+
+
 def test_what_was_exported_comes_back_unchanged(county, admin, town):
     worker(county, admin)
     person(Role.GRID_CHIEF, county.grids[1])
@@ -273,8 +299,13 @@ def send(client: Client, data: bytes, name: str = "花名册.xlsx") -> SheetUplo
     return SheetUpload.objects.get(pk=answer.url.rstrip("/").rsplit("/", 1)[1])
 
 
-def test_the_template_has_the_towns_codes_only(county, town):
-    told = cells_of(town.get("/roster/import/template/"))
+def test_the_template_has_drop_downs_and_the_towns_codes_only(county, town):
+    answer = town.get("/roster/import/template/")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as book:
+        rules = book.read("xl/worksheets/sheet1.xml").decode()
+    assert rules.count('<dataValidation type="list"') == 2
+    assert "专职,兼职,专属,辅助" in rules
+    told = cells_of(answer)
     assert county.grids[0].code in told
     assert county.grids[-1].code not in told
     assert "系统管理员" not in told

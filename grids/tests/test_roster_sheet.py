@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
+from threading import Thread
 
 import pytest
 import xlsxwriter
 from django.conf import settings as django_settings
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ from core.sheets.reading import Fault
 from grids.factories import DepartmentFactory, SmallCounty, person, post, small_county
 from grids.models import GridWithoutChief, Posting, Role, User, WorkerKind
 from grids.rostering import SHEET
+from grids.services import roster_save
 from grids.services.leaves import cover_leave
 from grids.services.people import PersonFields, Post, add_person, end_posting
 from grids.services.roster_columns import columns
@@ -199,6 +202,26 @@ def test_a_wrong_cell_is_told_with_column_value_and_remedy(county, admin, cells,
     assert cells_at_fault(taken) == [at]
     assert all(fault.problem and fault.remedy for fault in faults(taken))
     assert outcomes(taken) == ["refused"]
+
+
+def test_an_id_number_of_a_county_long_abolished_is_taken(county, admin):
+    # Wanxian of Sichuan, 512221: in Chongqing, under another code, since 1997.
+    first = "51222119700101000"
+    number = first + check_character(first)
+    assert outcomes(upload([row(grid=county.grids[0], id_number=number)], admin)) == ["added"]
+
+
+def test_the_preview_says_what_will_be_added_changed_and_ended(county, admin):
+    save(upload([row(grid=county.grids[0], valid_from="2026-01-01")], admin), admin)
+    guide = row(role="网格指导员", grid=county.grids[0])
+    changed = row(grid=county.grids[0], kind="兼职", last_day="2026-06-30")
+    new = row("王二", "19900000002", grid=county.grids[0], valid_from="2026-03-01")
+    taken = upload([guide, changed, new], admin)
+    told = [{what: after for what, _b, after in x.changes} for x in sheets.lines_of(taken)]
+    assert outcomes(taken) == ["added", "ended", "added"]
+    assert told[0]["任职第一日"].endswith("增加任职")
+    assert (told[1]["任职最后一日"], told[1]["网格员类别"]) == ("2026-06-30", "兼职")
+    assert told[2]["任职第一日"] == "2026-03-01 · 新增人员"
 
 
 def test_good_rows_are_saved_beside_refused_ones(county, admin):
@@ -447,12 +470,32 @@ def test_a_save_that_breaks_in_the_middle_leaves_nothing(county, admin, monkeypa
 
     monkeypatch.setattr("grids.services.roster_save.lift_marks", broken)
     sheets.confirm(upload_id=taken.pk, kind=SHEET, actor=admin)
-    with pytest.raises(RuntimeError):
-        sheets.work_due()
+    sheets.work_due()
     assert not User.objects.filter(display_name="王小明").exists()
     monkeypatch.undo()
     sheets.work_due()
     assert User.objects.filter(display_name="王小明").exists()
+
+
+def test_a_sheet_that_never_saves_holds_up_no_other_and_says_so(county, admin, monkeypatch):
+    taken = upload([row(grid=county.grids[0])], admin)
+    other = upload([row("王二", "19900000002", grid=county.grids[0])], admin)
+    apply = roster_save.lift_marks
+
+    def broken(postings, **more):
+        if User.objects.filter(display_name="王小明").exists():
+            raise RuntimeError("nobody foresaw this")
+        apply(postings, **more)
+
+    monkeypatch.setattr("grids.services.roster_save.lift_marks", broken)
+    for one in (taken, other):
+        sheets.confirm(upload_id=one.pk, kind=SHEET, actor=admin)
+    for _tick in range(4):
+        sheets.work_due()
+    taken.refresh_from_db()
+    other.refresh_from_db()
+    assert (taken.state, other.state) == ("stale", "saved")
+    assert "未保存" in taken.problem
 
 
 def test_a_reader_that_died_is_replaced_and_gives_up_after_three_times(county, admin):
@@ -550,6 +593,41 @@ from grids.services import roster_save
 roster_save.lift_marks = lambda *_rows, **_more: os.kill(os.getpid(), signal.SIGKILL)
 sheets.work_due()
 """
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_ends_a_post_on_a_page_while_a_sheet_is_being_saved(monkeypatch):
+    county = small_county()
+    admin = person(Role.TOWN_ADMIN, county.towns[0])
+    save(upload([row(grid=county.grids[0], valid_from="2026-01-01")], admin), admin)
+    posting = Posting.objects.get(user__display_name="王小明")
+    taken = upload([row(grid=county.grids[0], last_day="2026-06-30")], admin)
+    met: list[Exception] = []
+
+    def end_meanwhile():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '200ms'")
+                end_posting(posting_id=posting.pk, day=date(2026, 3, 1), actor=admin)
+        except OperationalError as error:
+            met.append(error)
+        finally:
+            connection.close()
+
+    apply = roster_save.apply
+
+    def slow(lines, **more):
+        thread = Thread(target=end_meanwhile)
+        thread.start()
+        thread.join()
+        return apply(lines, **more)
+
+    monkeypatch.setitem(sheets._kinds, SHEET, replace(sheets.kind_of(SHEET), apply=slow))
+    save(taken, admin)
+    posting.refresh_from_db()
+    assert (taken.state, posting.valid_to, len(met)) == ("saved", date(2026, 7, 1), 1)
+    with pytest.raises(Conflict):
+        end_posting(posting_id=posting.pk, day=date(2026, 7, 1), actor=admin)
 
 
 @pytest.mark.stack

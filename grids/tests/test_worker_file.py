@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import AuditEntry
+from grids import moves
 from grids.factories import person, post
 from grids.models import (
     Attendance,
@@ -83,6 +84,17 @@ def test_the_line_above_reads_a_file_and_nobody_else(county, worker, role, place
     }
     reader = client_of(person(role, places[place]))
     assert reader.get(reverse("worker_file", args=[worker.pk])).status_code == status
+
+
+def test_a_file_leads_to_the_roster_only_whoever_may_open_it(county, worker):
+    url = reverse("worker_file", args=[worker.pk])
+    posts = reverse("roster_person", args=[worker.pk])
+    for role, place, leads in (
+        (Role.TOWN_ADMIN, county.towns[0], True),
+        (Role.VILLAGE_OFFICE, county.villages[0], False),
+    ):
+        page = client_of(person(role, place)).get(url).content.decode()
+        assert (f'href="{posts}"' in page) is leads, role
 
 
 def test_everybody_reads_their_own_file(worker):
@@ -379,3 +391,49 @@ def test_the_shipped_list_comes_once_and_leaves_the_countys_own_alone(db):
     NegativeItem.objects.filter(code="rude").update(name="本县自己的说法")
     assert service.load_negative_list() == 0
     assert NegativeItem.objects.get(code="rude").name == "本县自己的说法"
+
+
+# When areas merge
+
+
+def held(county, town_area, course, people, actor) -> Training:
+    return service.hold_training(
+        actor=actor,
+        town=town_area,
+        course=course,
+        held_on=FIRST,
+        hours=Decimal("2"),
+        people=[person.pk for person in people],
+    )
+
+
+def test_trainings_of_a_merged_town_go_over_to_the_one_that_took_it_in(county, town, worker):
+    kept, gone = county.towns
+    other = person(Role.TOWN_ADMIN, gone)
+    theirs = person(Role.GRID_WORKER, county.grids[-1], worker_kind="full_time")
+    held(county, kept, "消防", [worker], town)
+    held(county, gone, "消防", [theirs], other)
+    held(county, gone, "调解", [theirs], other)
+    areas = {gone.pk: kept.pk, county.villages[-1].pk: county.villages[-1].pk}
+    assert {t.key: t.n for t in moves.counts(areas)}["files:trainings"] == 2
+    followed = moves.follow(areas, on=TODAY(), actor=None)
+    assert followed["files:trainings"] == 2
+    courses = set(Training.objects.filter(town=kept).values_list("course", flat=True))
+    assert courses == {"消防", f"消防（{gone.name}）", "调解"}
+    assert moves.follow(areas, on=TODAY(), actor=None)["files:trainings"] == 0
+    page = client_of(town).get(reverse("trainings")).content.decode()
+    assert "调解" in page
+    assert [a.training.course for a in file_of(theirs).attendances] == [
+        "调解",
+        f"消防（{gone.name}）",
+    ]
+
+
+def test_a_selection_under_way_goes_on_at_the_grid_that_took_the_other_in(county, town, worker):
+    kept, gone = county.grids[1], county.grids[0]
+    under_way = service.record_selection(
+        actor=town, person=worker, grid=gone, recommended={Body.MASSES: (FIRST, "")}
+    )
+    moves.follow({gone.pk: kept.pk}, on=TODAY(), actor=None)
+    under_way.refresh_from_db()
+    assert under_way.grid_id == kept.pk

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,8 +18,10 @@ from core.errors import GeshiError
 from core.fonts import printable
 from core.form_errors import put_errors
 from core.masking import mask_phone
+from core.models import Paper
 from core.ratelimit import client_ip
-from core.web import own_address, private_picture, public_address
+from core.services import papers
+from core.web import own_address, private_pdf, private_picture, public_address
 from grids.access import authenticated, roles
 from grids.forms.worker_file import CardForm
 from grids.models import Area, CardProfile, Level, User
@@ -48,6 +49,7 @@ def cards_desk(request: HttpRequest) -> HttpResponse:
         "lacking": [card for card in found if card.lacking],
         "link": service.report_link(found[0].grid, public_address(request)) if found else "",
         "address_is_set": bool(settings.PUBLIC_URL),
+        "papers": papers.latest_of(kind=service.KIND, actor=request.user),
     }
     return render(request, "grids/cards.html", context)
 
@@ -93,10 +95,12 @@ def cards_pdf(request: HttpRequest, area_id: int) -> HttpResponse:
     area = cards.card_area(request.scope, area_id)
     if area is None:
         raise Http404
-    sheet = service.print_area(
+    printed = service.print_area(
         actor=request.user, area=area, address=public_address(request), ip=client_ip(request)
     )
-    return _paper(sheet, area)
+    if isinstance(printed, Paper):
+        return redirect("paper", printed.pk)
+    return _pdf(printed, area)
 
 
 @roles(*cards.CARD_KEEPERS)
@@ -113,16 +117,12 @@ def card_pdf(request: HttpRequest, posting_id: int) -> HttpResponse:
         address=public_address(request),
         ip=client_ip(request),
     )
-    return _paper(sheet, posting.area)
+    return _pdf(sheet, posting.area)
 
 
-def _paper(sheet: bytes, area: Area) -> HttpResponse:
+def _pdf(sheet: bytes, area: Area) -> HttpResponse:
     # The file's name stays on shared desks: the place, never the person.
-    name = f"{_('Contact card')}-{area.name}-{area.code}.pdf"
-    response = HttpResponse(sheet, content_type="application/pdf")
-    response.headers["Content-Disposition"] = content_disposition_header(True, name) or ""
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return private_pdf(sheet, f"{_('Contact card')}-{area.name}-{area.code}.pdf")
 
 
 @roles(*cards.CARD_KEEPERS)

@@ -1,10 +1,10 @@
 """The roster at the desk: list, one person, posts given and ended, grids without a chief.
 
 What must not live here: whatever changes a row (services/people.py, services/leaves.py), and the
-pages of sheets (views/sheets.py).
+roster as files (views/roster_files.py).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -22,21 +22,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.errors import GeshiError
 from core.form_errors import put_errors
-from core.masking import mask_id, mask_phone
+from core.masking import mask_phone
 from core.paging import keyset_page
-from core.services import audit
-from core.sheets.writing import listing
+from core.web import number_in, page_urls
 from grids.access import roles
 from grids.forms import roster as forms
-from grids.models import Area, Department, Leave, Level, Posting, Role, User, WorkerKind
+from grids.models import Area, Leave, Posting, Role, User
 from grids.queries import roster
-from grids.rostering import SHEET
 from grids.services import accounts, leaves, people, reveal
-from grids.services.roster_columns import columns
-from grids.views.sheets import sheet_urls, workbook
 
 DAY = timedelta(days=1)
-EXPORT_AT_MOST = 20_000
 
 
 @roles(*roster.ROSTER_ROLES)
@@ -54,12 +49,10 @@ def roster_list(request: HttpRequest) -> HttpResponse:
     )
     asked = request.GET.copy()
     asked.pop("cursor", None)
-    here = f"{request.path}?{asked.urlencode()}&cursor="
     context = {
         "form": form,
         "rows": _rows(page.items, areas),
-        "next_url": here + page.next if page.next else "",
-        "previous_url": here + page.previous if page.previous else "",
+        **page_urls(request, page),
         "asked": asked.urlencode(),
         "may_keep": request.scope.has(*roster.KEEPING_ROLES),
         "empty": not page.items and not asked,
@@ -375,8 +368,7 @@ def _about(request: HttpRequest, found: User, act: _Act) -> Any:
     """Return what the act is about: the person, a posting or a leave of theirs; 404 otherwise."""
     if act.about == "person":
         return found
-    key = request.POST.get("of") or request.GET.get("of", "")
-    pk = int(key) if key.isdecimal() and len(key) < 19 else 0
+    pk = number_in(request.POST.get("of") or request.GET.get("of"))
     if act.about == "leave":
         leave = Leave.objects.filter(pk=pk, posting__user=found).first()
         inside = leave and roster.posting_of(leave.posting_id, roster.areas_of(request.scope))
@@ -420,8 +412,7 @@ def chiefless(request: HttpRequest) -> HttpResponse:
     marks, words = roster.marks_of(page.items), roster.place_words(page.items)
     context = {
         "rows": [(grid, words[grid.pk], marks.get(grid.pk)) for grid in page.items],
-        "next_url": f"?cursor={page.next}" if page.next else "",
-        "previous_url": f"?cursor={page.previous}" if page.previous else "",
+        **page_urls(request, page),
         "may_keep": request.scope.has(*roster.KEEPING_ROLES),
         "problem": problem,
     }
@@ -435,94 +426,3 @@ def _mark(request: HttpRequest, areas: tuple[Area, ...]) -> None:
     people.mark_without_chief(
         grid=grid, reason=request.POST.get("no_chief_reason", ""), actor=request.user
     )
-
-
-@roles(*roster.ROSTER_ROLES)
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-def export(request: HttpRequest) -> HttpResponse:
-    """Hand out the list as filtered; numbers masked unless a keeper says why (POST)."""
-    areas = roster.areas_of(request.scope)
-    form = forms.FilterForm(request.GET or None, areas=areas)
-    form.is_valid()
-    reason = request.POST.get("reason", "").strip() if request.method == "POST" else ""
-    whole = bool(reason) and request.scope.has(*roster.KEEPING_ROLES)
-    users = list(
-        roster.people(areas, form.wanted()).order_by(*roster.PEOPLE_ORDER)[:EXPORT_AT_MOST]
-    )
-    rows = list(_export_rows(request, users, areas, form.wanted(), whole=whole))
-    audit.record(
-        actor=request.user,
-        action="reveal.roster" if whole else "roster.exported",
-        subject_type="roster",
-        data={
-            "people": len(users),
-            "rows": len(rows),
-            **({"reason": reason[:100]} if whole else {}),
-        },
-    )
-    return workbook(listing(_("Roster"), columns(None), rows), _("Roster"))
-
-
-def _export_rows(
-    request: HttpRequest,
-    users: list[User],
-    areas: tuple[Area, ...],
-    wanted: roster.RosterFilter,
-    *,
-    whole: bool,
-) -> Iterable[list[str]]:
-    held = roster.postings_of(users, areas)
-    words = roster.place_words(p.area for mine in held.values() for p in mine)
-    today = timezone.localdate()
-    for user in users:
-        # Whole numbers only of those whose every post the reader keeps.
-        clear = whole and all(
-            roster.may_post(request.scope, p.role, p.place) for p in held[user.pk]
-        )
-        for posting in held[user.pk]:
-            ended = posting.valid_to is not None and posting.valid_to <= today
-            if (wanted.standing in ("current", "leave") and ended) or (
-                wanted.role and posting.role != wanted.role
-            ):
-                continue
-            yield [
-                user.username,
-                user.display_name,
-                user.phone if clear else mask_phone(user.phone),
-                user.id_number if clear else mask_id(user.id_number),
-                str(Role(posting.role).label),
-                str(WorkerKind(posting.worker_kind).label) if posting.worker_kind else "",
-                posting.place.code,
-                words.get(posting.area_id or 0) or posting.place.name,
-                posting.valid_from.isoformat(),
-                (posting.valid_to - DAY).isoformat() if posting.valid_to else "",
-                "",
-            ]
-
-
-def _lists(request: HttpRequest) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Return the sheet of codes of the template: areas to post people at, and departments."""
-    areas = roster.areas_of(request.scope)
-    found = list(
-        Area.objects.open()
-        .inside(*areas)
-        .exclude(level=Level.COUNTY)
-        .defer("boundary", "outline", "centre")
-    )
-    words = roster.place_words(found)
-    rows = [[area.code, words[area.pk], str(Level(area.level).label)] for area in found]
-    if any(area.level == Level.COUNTY for area in areas):
-        departments = Department.objects.filter(active=True, county__in=areas)
-        rows += [[d.code, d.name, _("Department")] for d in departments]
-    return [(_("Codes"), [_("Place code"), _("Place"), _("Level")], rows)]
-
-
-SHEET_URLS = sheet_urls(
-    kind=SHEET,
-    at="roster/import/",
-    name="roster_import",
-    allowed=roster.KEEPING_ROLES,
-    back="roster",
-    lists=_lists,
-)

@@ -27,10 +27,14 @@ from core.services import sheets
 from core.sheets.plan import OUTCOMES, REFUSED, UNCHANGED, Line
 from core.sheets.reading import MAX_BYTES, MAX_ROWS
 from core.sheets.writing import CONTENT_TYPE, errors_file, template
+from core.web import page_urls
 from grids.access import roles
 
 # More sheets of a template to copy from: (name, headings, rows).
 Lists = Callable[[Any], Sequence[tuple[str, Sequence[str], Iterable[Sequence[str]]]]]
+# What may be done after a sheet was saved: {"text", "url", "icon"}, or None.
+Then = Callable[[Any, SheetUpload], dict[str, Any] | None]
+State = SheetUpload.State
 _LATEST = 10
 _PAGE = 50
 
@@ -61,11 +65,19 @@ def result_words() -> dict[str, str]:
 
 
 def sheet_urls(
-    *, kind: str, at: str, name: str, allowed: Iterable[str], back: str, lists: Lists
+    *,
+    kind: str,
+    at: str,
+    name: str,
+    allowed: Iterable[str],
+    back: str,
+    lists: Lists,
+    then: Then = lambda _request, _upload: None,
 ) -> list[URLPattern]:
     """Return the addresses below ``at`` for sheets of ``kind``, named ``name`` and ``name_…``.
 
-    ``allowed`` are the roles let in, ``back`` the name of the list's own page.
+    ``allowed`` are the roles let in, ``back`` the name of the list's own page, ``then`` tells
+    the next step after saving.
     """
     open_to = roles(*allowed)
 
@@ -96,12 +108,8 @@ def sheet_urls(
         file = request.FILES.get("file")
         if file is None:
             raise BadUpload(_("Choose a file first."))
-        if (file.size or 0) > MAX_BYTES:
-            raise BadUpload(
-                _("The file is larger than %(megabytes)s MB."), megabytes=MAX_BYTES // MEGABYTE
-            )
         return sheets.take(
-            kind=kind, data=file.read(), file_name=file.name or "", actor=request.user
+            kind=kind, data=file.read(MAX_BYTES + 1), file_name=file.name or "", actor=request.user
         )
 
     @open_to
@@ -121,6 +129,8 @@ def sheet_urls(
         """Show how far the reading is, then what would be done, a page of rows of one outcome."""
         found = sheets.upload_of(upload_id=upload_id, kind=kind, actor=request.user)
         context = common | _shown(request, found) | {"title": sheets.kind_of(kind).title}
+        if found.state == State.SAVED:
+            context["then"] = then(request, found)
         return render(request, "sheets/upload.html", context, partial="sheets/_upload.html")
 
     @open_to
@@ -195,14 +205,11 @@ def _shown(request: HttpRequest, upload: SheetUpload) -> dict[str, Any]:
             (result_words().get(key, key), number) for key, number in sorted(upload.result.items())
         ],
     }
-    if upload.state not in (SheetUpload.State.READY, SheetUpload.State.STALE, "saved"):
+    if upload.state not in (State.READY, State.STALE, State.SAVED):
         return shown
     rows = SheetLine.objects.filter(upload=upload, outcome=chosen)
     page = keyset_page(rows, order=("number",), cursor=request.GET.get("cursor"), size=_PAGE)
-    here = f"{request.path}?outcome={chosen}&cursor="
     shown["lines"] = [
         (Line.from_json(row.number, row.outcome, row.content), row.overtaken) for row in page.items
     ]
-    shown["next_url"] = here + page.next if page.next else ""
-    shown["previous_url"] = here + page.previous if page.previous else ""
-    return shown
+    return shown | page_urls(request, page)

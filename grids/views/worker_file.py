@@ -4,13 +4,14 @@ What must not live here: rights (queries/worker_file.py) and entries (services/w
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -19,18 +20,46 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.errors import GeshiError
 from core.form_errors import put_errors
 from core.paging import keyset_page
+from core.web import page_urls
 from grids.access import authenticated, roles
 from grids.forms import worker_file as forms
 from grids.models import Area, ReserveRecommendation, Selection, User
 from grids.models.worker_file import Body
 from grids.queries import worker_file as files
+from grids.queries.roster import ROSTER_ROLES
 from grids.services import worker_file as service
 
-TITLES = {
-    "selection": gettext_lazy("Selection"),
-    "negative": gettext_lazy("Entry of the negative list"),
-    "award": gettext_lazy("Award"),
-    "reserve": gettext_lazy("Recommendation as reserve cadre"),
+_ADDED = gettext_lazy("This stands in the file now.")
+
+
+@dataclass(frozen=True)
+class _Adding:
+    """An entry that can be added: its form, and the service that takes what the form says."""
+
+    title: Any
+    form: Callable[[Any, User], Any]
+    do: Callable[..., object]
+
+
+ADDED = {
+    "selection": _Adding(
+        gettext_lazy("Selection"),
+        lambda sent, person: forms.SelectionForm(sent, grids=files.grids_of(person)),
+        service.record_selection,
+    ),
+    "negative": _Adding(
+        gettext_lazy("Entry of the negative list"),
+        lambda sent, _person: forms.NegativeForm(sent, items=files.negative_items()),
+        service.state_negative,
+    ),
+    "award": _Adding(
+        gettext_lazy("Award"), lambda sent, _person: forms.AwardForm(sent), service.give_award
+    ),
+    "reserve": _Adding(
+        gettext_lazy("Recommendation as reserve cadre"),
+        lambda sent, _person: forms.ReserveForm(sent),
+        service.recommend_for_reserve,
+    ),
 }
 
 
@@ -63,7 +92,8 @@ def own_statement(request: HttpRequest, entry_id: int) -> HttpResponse:
     if entry is None:
         raise Http404
     form = forms.StatementForm(request.POST)
-    if _done(form, lambda data: service.answer_negative(actor=request.user, entry=entry, **data)):
+    answer = partial(service.answer_negative, actor=request.user, entry=entry)
+    if _done(form, lambda: answer(**form.said())):
         messages.success(request, _("Your statement stands in the file now."))
         return redirect("own_file")
     return _file(request, request.user, keeps=False, answering=(entry_id, form), status=400)
@@ -84,9 +114,9 @@ def _file(
         "person": person,
         "keeps": keeps,
         "own": own,
+        "opens_roster": not own and request.scope.has(*ROSTER_ROLES),
         "answered": answered,
         "statement_form": form,
-        "person_url": "" if own else _person_url(person),
     }
     return render(request, "grids/worker_file.html", context, status=status)
 
@@ -113,28 +143,23 @@ def _shown(file: files.WorkerFile) -> dict[str, Any]:
     return {**vars(file), "posts": file.postings, "months": months}
 
 
-def _person_url(person: User) -> str:
-    try:
-        return reverse("roster_person", args=[person.pk])
-    except NoReverseMatch:
-        return ""
-
-
 @roles(*files.FILE_KEEPERS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def worker_file_add(request: HttpRequest, person_id: int, kind: str) -> HttpResponse:
-    """Add an entry: ``kind`` is a key of TITLES."""
+    """Add an entry: ``kind`` is a key of ADDED."""
     person = _kept(request, person_id)
-    if kind not in TITLES:
+    adding = ADDED.get(kind)
+    if adding is None:
         raise Http404
-    form = _form(kind, request.POST if request.method == "POST" else None, person)
-    if request.method == "POST" and _done(
-        form, lambda _data: _add(kind, request.user, person, form)
-    ):
-        messages.success(request, _("This stands in the file now."))
-        return redirect("worker_file", person_id=person.pk)
-    return _entry_page(request, person, form, TITLES[kind], selecting=kind == "selection")
+    form = adding.form(request.POST if request.method == "POST" else None, person)
+    return _entry(
+        request,
+        person,
+        form,
+        lambda: adding.do(actor=request.user, person=person, **form.said()),
+        title=adding.title,
+    )
 
 
 @roles(*files.FILE_KEEPERS)
@@ -145,21 +170,24 @@ def worker_file_go_on(
 ) -> HttpResponse:
     """Go on with a selection under way, or say what became of a reserve recommendation."""
     person = _kept(request, person_id)
-    entry = files.entry_of(kind, entry_id, person) if kind in {"selection", "reserve"} else None
-    if entry is None:
-        raise Http404
-    data = request.POST if request.method == "POST" else None
+    entry = files.entry_of(kind, entry_id, person)
+    sent = request.POST if request.method == "POST" else None
     form: Any
     if isinstance(entry, Selection):
-        form = _form("selection", data, person, entry)
+        form = forms.SelectionForm(sent, grids=files.grids_of(person), selection=entry)
+        go_on = partial(service.record_selection, person=person)
+    elif isinstance(entry, ReserveRecommendation):
+        form = forms.ReserveDecisionForm(sent)
+        go_on = partial(service.decide_reserve, entry=entry)
     else:
-        form = forms.ReserveDecisionForm(data)
-    if request.method == "POST" and _done(
-        form, lambda _data: _go_on(request.user, person, entry, form)
-    ):
-        messages.success(request, _("This stands in the file now."))
-        return redirect("worker_file", person_id=person.pk)
-    return _entry_page(request, person, form, TITLES[kind], selecting=kind == "selection")
+        raise Http404
+    return _entry(
+        request,
+        person,
+        form,
+        lambda: go_on(actor=request.user, **form.said()),
+        title=ADDED[kind].title,
+    )
 
 
 @roles(*files.FILE_KEEPERS)
@@ -174,13 +202,40 @@ def worker_file_withdraw(
     if entry is None:
         raise Http404
     form = forms.WithdrawForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and _done(
+    return _entry(
+        request,
+        person,
         form,
-        lambda data: service.withdraw(actor=request.user, kind=kind, entry=entry, **data),
-    ):
-        messages.success(request, _("The entry is withdrawn and stays readable."))
+        lambda: service.withdraw(actor=request.user, kind=kind, entry=entry, **form.said()),
+        title=_("Withdraw an entry"),
+        done=_("The entry is withdrawn and stays readable."),
+        danger=True,
+    )
+
+
+def _entry(
+    request: HttpRequest,
+    person: User,
+    form: Any,
+    act: Callable[[], object],
+    *,
+    title: Any,
+    done: Any = _ADDED,
+    danger: bool = False,
+) -> HttpResponse:
+    """Show the form of one entry, or do it and go back to the file."""
+    if request.method == "POST" and _done(form, act):
+        messages.success(request, done)
         return redirect("worker_file", person_id=person.pk)
-    return _entry_page(request, person, form, _("Withdraw an entry"), danger=True)
+    context = {
+        "person": person,
+        "form": form,
+        "entry_title": title,
+        "selecting": isinstance(form, forms.SelectionForm),
+        "danger": danger,
+    }
+    status = 400 if form.errors else 200
+    return render(request, "grids/worker_file_entry.html", context, status=status)
 
 
 @roles(*files.FILE_KEEPERS)
@@ -196,8 +251,7 @@ def trainings(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "trainings": page.items,
-        "next_url": f"?cursor={page.next}" if page.next else "",
-        "previous_url": f"?cursor={page.previous}" if page.previous else "",
+        **page_urls(request, page),
     }
     return render(request, "grids/trainings.html", context)
 
@@ -220,7 +274,7 @@ def training_add(request: HttpRequest) -> HttpResponse:
         initial={"town": town.pk},
     )
     if request.method == "POST" and _done(
-        form, lambda data: service.hold_training(actor=request.user, **data)
+        form, lambda: service.hold_training(actor=request.user, **form.said())
     ):
         people = len(form.cleaned_data["people"])
         messages.success(request, _("The training of %(n)s people is on record.") % {"n": people})
@@ -244,73 +298,13 @@ def _kept(request: HttpRequest, person_id: int) -> User:
     return person
 
 
-def _done(form: Form, act: Any) -> bool:
+def _done(form: Form, act: Callable[[], object]) -> bool:
     """Return whether a filled form was taken; a refusal is told on the form."""
     if not form.is_valid():
         return False
     try:
-        act(form.cleaned_data)
+        act()
     except GeshiError as error:
         put_errors(form, error)
         return False
     return True
-
-
-def _form(kind: str, data: Any, person: User, selection: Selection | None = None) -> Any:
-    if kind == "selection":
-        return forms.SelectionForm(data, grids=files.grids_of(person), selection=selection)
-    if kind == "negative":
-        return forms.NegativeForm(data, items=files.negative_items())
-    return forms.AwardForm(data) if kind == "award" else forms.ReserveForm(data)
-
-
-def _add(kind: str, actor: User, person: User, form: Any) -> None:
-    if kind == "selection":
-        _select(actor, person, form)
-        return
-    adding: dict[str, Callable[..., Any]] = {
-        "negative": service.state_negative,
-        "award": service.give_award,
-        "reserve": service.recommend_for_reserve,
-    }
-    adding[kind](actor=actor, person=person, **form.cleaned_data)
-
-
-def _go_on(actor: User, person: User, entry: Selection | ReserveRecommendation, form: Any) -> None:
-    if isinstance(entry, Selection):
-        _select(actor, person, form)
-        return
-    service.decide_reserve(actor=actor, entry=entry, **form.cleaned_data)
-
-
-def _select(actor: User, person: User, form: forms.SelectionForm) -> None:
-    data = form.cleaned_data
-    service.record_selection(
-        actor=actor,
-        person=person,
-        grid=data["grid"],
-        recommended=form.recommended(),
-        inspected_on=data["inspected_on"],
-        inspection=data["inspection"],
-        note=data["note"],
-    )
-
-
-def _entry_page(
-    request: HttpRequest,
-    person: User,
-    form: Any,
-    title: Any,
-    *,
-    selecting: bool = False,
-    danger: bool = False,
-) -> HttpResponse:
-    context = {
-        "person": person,
-        "form": form,
-        "entry_title": title,
-        "selecting": selecting,
-        "danger": danger,
-    }
-    status = 400 if form.errors else 200
-    return render(request, "grids/worker_file_entry.html", context, status=status)

@@ -15,6 +15,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from core.phone import PhoneError, plain_phone
+
 MAX_PHOTOS = 6
 NOTE_LIMIT = 2000
 
@@ -89,6 +91,21 @@ class NoteField(forms.CharField):
         more.setdefault("max_length", NOTE_LIMIT)
         more.setdefault("widget", forms.Textarea(attrs={"rows": rows}))
         super().__init__(**more)
+
+
+class PhoneField(forms.CharField):
+    """A telephone number as somebody writes it; cleans to the one way the house keeps it, or ""."""
+
+    def __init__(self, *, autocomplete: str = "off", **more: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "tel", "autocomplete": autocomplete})
+        super().__init__(max_length=20, required=False, widget=widget, **more)
+
+    def clean(self, value: Any) -> str:
+        written = super().clean(value)
+        try:
+            return plain_phone(written) if written else ""
+        except PhoneError as error:
+            raise ValidationError([error.problem, error.remedy]) from error
 
 
 class MomentField(forms.DateTimeField):

@@ -12,8 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from grids.models import Area, Level
 from incidents.forms.actions import grouped
-from incidents.forms.fields import NoteField, PhotosField, QuickSelect
-from incidents.forms.public import plain_phone
+from incidents.forms.fields import NoteField, PhoneField, PhotosField, QuickSelect
 from incidents.models import Category, Source
 from incidents.queries import choices
 from incidents.services.intake import TEXT_LIMIT, Report
@@ -72,21 +71,12 @@ class DeskReportForm(WorkerReportForm):
 
     source = forms.ChoiceField(label=_("How it came in"), widget=forms.RadioSelect)
     name = forms.CharField(label=_("Reporter's name"), max_length=40, required=False)
-    phone = forms.CharField(
-        label=_("Reporter's phone"),
-        max_length=20,
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
-    )
+    phone = PhoneField(label=_("Reporter's phone"))
 
     def __init__(self, data: Any = None, **more: Any) -> None:
         super().__init__(data, **more)
         self.fields["source"].choices = [(value, value.label) for value in self.SOURCES]
         self.initial.setdefault("source", Source.HOTLINE)
-
-    def clean_phone(self) -> str:
-        """Return the number in plain digits."""
-        return plain_phone(self.cleaned_data["phone"])
 
     def report(self, *, with_point: bool = True) -> Report:
         """Return the report with how it came in and who made it."""

@@ -32,9 +32,9 @@ def test_one_case_is_opened_to_exactly_those_whose_lists_have_it(world):
     far = world.places.grids[-1]
     neighbour = person(Role.GRID_WORKER, far)
     nobody, left = person(Role.GRID_WORKER, world.grid), person(Role.COMMAND, world.county)
-    nobody.postings.all().delete()
     today = timezone.localdate()
-    left.postings.update(valid_from=today - timedelta(days=9), valid_to=today)
+    for one in (nobody, left):
+        one.postings.update(valid_from=today - timedelta(days=9), valid_to=today)
     given_away = world.dispatched(to=world.grid)
     Incident.objects.filter(pk=given_away.pk).update(owner_area=far)
     cases = [
