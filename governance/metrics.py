@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from governance.queries import health, waiting_work
+from governance.queries import health, letter_ages, waiting_work
 
 REQUESTS = Counter(
     "geshi_requests", "Requests by view, method and status", ["view", "method", "status"]
@@ -83,6 +83,12 @@ class _Waiting:
         for queue, n in waiting_work(now).items():
             depth.add_metric([queue], n)
         yield depth
+        late = GaugeMetricFamily(
+            "geshi_letters_age_seconds", "Oldest letter that is due", labels=["channel"]
+        )
+        for channel, seconds in letter_ages(now).items():
+            late.add_metric([str(channel)], seconds)
+        yield late
 
 
 def exposition() -> bytes:

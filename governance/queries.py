@@ -29,6 +29,7 @@ DEAD_AFTER = timedelta(seconds=20)
 STUCK_AFTER = timedelta(seconds=60)
 # An entry of a long import is as old as the import when it first can be sealed.
 UNSEALED_AFTER = timedelta(minutes=5)
+WAITING = ["queued", "awaiting_retry"]
 REDIS_TIMEOUT = 2
 # A board shows no more of the past than this, and looks for it no further back than that.
 FEED_LENGTH, FEED_REACH = 30, 5000
@@ -73,7 +74,8 @@ def health(now: datetime) -> Health:
     try:
         beats = dict(Heartbeat.objects.values_list("name", "at"))
         due = Timer.objects.filter(fired_at__isnull=True).aggregate(oldest=Min("due_at"))["oldest"]
-        waits = OutboxMessage.objects.filter(state__in=["queued", "awaiting_retry"]).aggregate(
+        # Letters may wait for a gateway that is down, which makes nothing here unwell.
+        waits = OutboxMessage.objects.filter(state__in=WAITING, channel__isnull=True).aggregate(
             oldest=Min("next_attempt_at")
         )["oldest"]
         unsealed = seal_lag(now)
@@ -91,15 +93,25 @@ def health(now: datetime) -> Health:
 
 
 def waiting_work(now: datetime) -> dict[str, int]:
-    """Return how many rows wait in each queue of the database (4 queries over small indexes)."""
+    """Return how many rows wait in each queue of the database (5 queries over small indexes)."""
     messages = OutboxMessage.objects
     untried = Incident.objects.filter(state=State.REPORTED, triage_tried_at__isnull=True)
     return {
         "timers": Timer.objects.filter(fired_at__isnull=True, due_at__lte=now).count(),
-        "outbox": messages.filter(state__in=["queued", "awaiting_retry"]).count(),
+        "outbox": messages.filter(state__in=WAITING, channel__isnull=True).count(),
+        "letters": messages.filter(state__in=WAITING, channel__isnull=False).count(),
         "outbox_dead": messages.filter(state="dead").count(),
         "triage": untried.count(),
     }
+
+
+def letter_ages(now: datetime) -> dict[int, float]:
+    """Return {channel id: seconds its oldest letter is late}, of channels with any (1 query)."""
+    due = OutboxMessage.objects.filter(
+        state__in=WAITING, channel__isnull=False, next_attempt_at__lte=now
+    )
+    oldest = due.order_by().values_list("channel_id").annotate(oldest=Min("next_attempt_at"))
+    return {channel_id: (now - at).total_seconds() for channel_id, at in oldest}
 
 
 def dead_processes(now: datetime) -> list[str]:

@@ -334,8 +334,8 @@ RATE_LIMITS = {
 # Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.
 METRICS_TOKEN = os.environ.get("GESHI_METRICS_TOKEN", "")
 
-# Where messages may go besides the public net: networks like 10.1.2.0/24, and hosts that are spoken to
-# over plain http. Empty: public addresses over https only.
+# Where messages may go besides the public net: networks like 10.1.2.0/24, and hosts that are
+# spoken to over plain http. Empty: public addresses over https only.
 OUTBOUND_NETWORKS = [n for n in os.environ.get("GESHI_OUTBOUND_NETWORKS", "").split(",") if n]
 OUTBOUND_PLAIN_HOSTS = [h for h in os.environ.get("GESHI_OUTBOUND_PLAIN_HOSTS", "").split(",") if h]
 

@@ -14,6 +14,7 @@ class GridsConfig(AppConfig):
         from grids import (  # noqa: PLC0415
             audit_words,
             filing,
+            messaging,
             network,
             rostering,
             signing,
@@ -29,6 +30,7 @@ class GridsConfig(AppConfig):
         rostering.connect()
         filing.connect()
         signing.connect()
+        messaging.connect()
         audit_words.connect()
         # The library's own name says nothing to an administrator.
         apps.get_app_config("axes").verbose_name = _("Login protection")

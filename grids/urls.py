@@ -21,6 +21,7 @@ from grids.views import (
     visits,
     worker_file,
 )
+from grids.views import messages as outgoing
 from grids.views import reorganise as reorganising
 from grids.views.home import home
 from grids.views.login import (
@@ -31,6 +32,7 @@ from grids.views.login import (
     ask_passkey,
     show_second_factor,
 )
+from grids.views.own_messages import own_messages
 from grids.views.reveal import show
 
 urlpatterns = [
@@ -113,6 +115,16 @@ urlpatterns = [
     path("cards/<int:area_id>.pdf", cards.cards_pdf, name="cards_pdf"),
     path("cards/post/<int:posting_id>.pdf", cards.card_pdf, name="card_pdf"),
     path("cards/photo/<uuid:key>/", cards.card_photo, name="card_photo"),
+    path("messages/", outgoing.messages_list, name="messages"),
+    path("messages/resend/", outgoing.messages_resend, name="messages_resend"),
+    path("messages/channels/", outgoing.channels, name="channels"),
+    path("messages/channels/new/<slug:kind>/", outgoing.channel_new, name="channel_new"),
+    path("messages/channels/<int:pk>/", outgoing.channel, name="channel"),
+    path("messages/channels/<int:pk>/trials/", outgoing.channel_trials, name="channel_trials"),
+    path("messages/channels/<int:pk>/do/<slug:action>/", outgoing.channel_do, name="channel_do"),
+    path("messages/words/", outgoing.templates, name="message_templates"),
+    path("messages/words/<str:kind>/<slug:language>/", outgoing.template, name="message_template"),
+    path("account/messages/", own_messages, name="own_messages"),
     path("reveal/<slug:kind>/<slug:key>/<slug:field>/", show, name="reveal"),
     path("territory/", territory.territory, name="territory"),
     path("territory/search/", territory.territory_search, name="territory_search"),

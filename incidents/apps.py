@@ -25,6 +25,7 @@ class IncidentsConfig(AppConfig):
             notices,
             redating,
             retention,
+            telling,
             verification,
         )
 
@@ -35,6 +36,8 @@ class IncidentsConfig(AppConfig):
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
+        outbox.register("reporter", telling.tell_reporter)
+        telling.connect()
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
         retention.register(
             "household_contact", forget_visits.forget_contacts, subject_type="household"

@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from core.channels.events import Group
 from grids import phone
 from grids.desks import Desk, register
 from grids.models import Role
@@ -74,6 +75,42 @@ NOTICES = {
 }
 
 
+# By what people choose them for other channels than the bell; the rest is new work.
+ALARMS = frozenset({"possible_emergency"})
+GROUPS: dict[str, frozenset[str]] = {
+    Group.ALARM: ALARMS,
+    Group.DEADLINE: frozenset(
+        {
+            "warn",
+            "overdue",
+            "escalate",
+            "taken_up",
+            "taken_up_here",
+            "supervised",
+            "supervision",
+            "calendar_missing",
+        }
+    ),
+    Group.ANSWER: frozenset(
+        {
+            "objection_upheld",
+            "objection_rejected",
+            "ruling",
+            "extension_approved",
+            "extension_refused",
+            "extension_told",
+            "supervision_replied",
+            "rate_please",
+        }
+    ),
+    Group.INFO: frozenset({"suspended", "resumed", "triage_failed", "system_update"}),
+}
+
+
+def _group_of(kind: str) -> str:
+    return next((group for group, kinds in GROUPS.items() if kind in kinds), Group.WORK)
+
+
 def _rating(data: Mapping[str, Any]) -> str:
     """Return the address of a rating; notices of before had no token and lead to the case."""
     return reverse("rate", args=[data["token"]]) if data.get("token") else ""
@@ -89,4 +126,11 @@ def connect() -> None:
     for tab in PHONE_TABS:
         phone.register(tab)
     for kind, (text, level) in NOTICES.items():
-        register_notice(kind, text, level=level, url=_LEADS_TO.get(kind))
+        register_notice(
+            kind,
+            text,
+            level=level,
+            url=_LEADS_TO.get(kind),
+            group=_group_of(kind),
+            urgent=kind in ALARMS,
+        )

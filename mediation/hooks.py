@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from core.channels.events import Group
 from core.services import timers
 from grids import closing, moves
 from grids.desks import Desk, register
@@ -20,6 +21,9 @@ from mediation.workflow import NOTICE_KINDS
 URGENT_KINDS = frozenset(
     {"dispute_risk", "dispute_police_told", "dispute_call_police", "dispute_overdue"}
 )
+# Those that may not wait for the morning.
+ALARMS = frozenset({"dispute_red", "dispute_risk", "dispute_police_told", "dispute_call_police"})
+DEADLINES = frozenset({"dispute_warn", "dispute_overdue", "dispute_follow_up_due"})
 # Told to a department, which has no part in mediation: there is no page for it to open.
 WITHOUT_PAGE = frozenset({"dispute_risk"})
 
@@ -42,7 +46,9 @@ def connect() -> None:
     for kind, text in NOTICE_KINDS.items():
         level = "over" if kind in URGENT_KINDS else "calm"
         url = None if kind in WITHOUT_PAGE else _file_url
-        register_notice(kind, text, level=level, url=url)
+        alarm = kind in ALARMS
+        group = Group.ALARM if alarm else Group.DEADLINE if kind in DEADLINES else Group.WORK
+        register_notice(kind, text, level=level, url=url, group=group, urgent=alarm)
     register(
         Desk(
             url_name="disputes",

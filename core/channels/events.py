@@ -4,7 +4,7 @@ What lives here: the registry of events and of addressees. What must not: any ev
 the trial that an administrator sends to see whether a channel works.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,7 @@ class Event:
 
 
 _events: dict[str, Event] = {}
+_sources: list[Callable[[], Iterable[Event]]] = []
 _addresses: dict[str, FindAddress] = {}
 TRIAL = "trial"
 
@@ -69,6 +70,11 @@ def register(event: Event) -> None:
     _events[event.kind] = event
 
 
+def register_source(source: Callable[[], Iterable[Event]]) -> None:
+    """Let events be asked of a floor when first one is wanted, after all floors are ready."""
+    _sources.append(source)
+
+
 def register_addressees(name: str, find: FindAddress) -> None:
     """Say how addressees called ``name`` in ``{"to": {"who": name, …}}`` are found."""
     _addresses[name] = find
@@ -76,15 +82,22 @@ def register_addressees(name: str, find: FindAddress) -> None:
 
 def event(kind: str) -> Event:
     """Return an event. Raises KeyError."""
-    return _events[kind]
+    return _all()[kind]
 
 
 def events() -> list[Event]:
     """Return all events, residents' first, each group together."""
     order = {group: place for place, group in enumerate(Group.values)}
     return sorted(
-        _events.values(), key=lambda one: (not one.to_residents, order.get(one.group, 9), one.kind)
+        _all().values(), key=lambda one: (not one.to_residents, order.get(one.group, 9), one.kind)
     )
+
+
+def _all() -> dict[str, Event]:
+    while _sources:
+        for one in _sources.pop()():
+            register(one)
+    return _events
 
 
 def address(whom: Facts, channel: Channel) -> Address:

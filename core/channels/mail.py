@@ -40,7 +40,7 @@ def send(channel: Channel, letter: Letter) -> None:
             port=port,
             secure_mode=options.get("security") or "ssl",
             user=options.get("user") or None,
-            password=channel.secret or None,
+            password=channel.secrets.get("key") or None,
             socket_connect_timeout=SECONDS,
         ) as server:
             for mail in mails:

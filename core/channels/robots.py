@@ -113,7 +113,7 @@ def _robot(channel: Channel) -> Any:
             robot = wecombot.NotifyWeComBot(key=token)
             robot.api_url = address
         elif channel.kind == Channel.Kind.DINGTALK:
-            robot = dingtalk.NotifyDingTalk(token=token, secret=channel.secret or None)
+            robot = dingtalk.NotifyDingTalk(token=token, secret=channel.secrets.get("key") or None)
             robot.notify_url = address
         else:
             robot = feishu.NotifyFeishu(token=token)

@@ -27,7 +27,7 @@ def send(channel: Channel, letter: Letter) -> None:
     options = channel.options
     key = public_key(letter.key)
     fields = {
-        **options.get("extra", {}),
+        **channel.secrets.get("extra", {}),
         options.get("phone_field") or "phone": letter.to,
         options.get("text_field") or "text": letter.text,
         options.get("key_field") or "key": key,
@@ -39,7 +39,7 @@ def send(channel: Channel, letter: Letter) -> None:
     headers = {
         "Content-Type": f"{kind}; charset=utf-8",
         "Idempotency-Key": key,
-        **signature(channel.secret, body, at=int(time.time())),
+        **signature(channel.secrets.get("key", ""), body, at=int(time.time())),
     }
     judge(wire.post(channel.address, body=body, headers=headers), options)
 

@@ -57,7 +57,7 @@ def check_address(address: str, *, field: str = "address") -> SplitResult:
         raise Invalid(_("Write the whole address, beginning with https://."), field=field)
     if parts.username or parts.password or "@" in parts.netloc:
         raise Invalid(_("Leave user and password out of the address."), field=field)
-    if parts.scheme == "http" and host not in settings.OUTBOUND_PLAIN_HOSTS:
+    if parts.scheme == "http" and not may_be_spoken_to_plainly(host):
         raise Invalid(
             _("The address must begin with https://; plain http is allowed to no such host."),
             field=field,
@@ -65,6 +65,11 @@ def check_address(address: str, *, field: str = "address") -> SplitResult:
     if not number_may_be_reached(host):
         raise Invalid(_("This address lies in a network that may not be reached."), field=field)
     return parts
+
+
+def may_be_spoken_to_plainly(host: str) -> bool:
+    """Return whether the installation allows this host to be spoken to without encryption."""
+    return host in settings.OUTBOUND_PLAIN_HOSTS
 
 
 def number_may_be_reached(host: str) -> bool:
@@ -151,23 +156,17 @@ def _seconds(headers: Mapping[str, str]) -> int | None:
 
 
 def _code_of(error: BaseException) -> str:
-    cause: BaseException | None = error
-    seen = 0
-    while cause is not None and seen < 8:
-        if isinstance(cause, Forbidden):
-            return "forbidden_address"
-        inner = getattr(cause, "reason", None)
-        nested = cause.args[0] if cause.args else None
-        cause = next(
-            (
-                one
-                for one in (inner, nested, cause.__cause__, cause.__context__)
-                if isinstance(one, BaseException)
-            ),
-            None,
-        )
-        seen += 1
+    if _is_forbidden(error):
+        return "forbidden_address"
     return "no_answer" if isinstance(error, requests.Timeout) else "unreachable"
+
+
+def _is_forbidden(error: BaseException, depth: int = 0) -> bool:
+    """Return whether this was our own refusal, wherever the libraries put it."""
+    if isinstance(error, Forbidden) or depth > 5:
+        return isinstance(error, Forbidden)
+    nearby = (*error.args, getattr(error, "reason", None), error.__cause__, error.__context__)
+    return any(_is_forbidden(one, depth + 1) for one in nearby if isinstance(one, BaseException))
 
 
 def _checked(connected: socket.socket) -> socket.socket:

@@ -3,7 +3,9 @@
 What must not live here: speaking to a channel (core.channels) and who receives what.
 """
 
+import json
 from datetime import datetime, time, timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -17,8 +19,9 @@ class Channel(models.Model):
     """One way out, off until an administrator switches it on.
 
     ``address`` is a URL (of a robot with its token in it) or a mail server's name; ``options`` hold
-    what is no secret. Between ``quiet_from`` and ``quiet_until`` only urgent messages go.
-    ``paused_until`` is set while the other side takes nothing.
+    what is no secret, ``secrets`` what is: ``key`` to sign or sign in with, ``extra`` for what a
+    gateway wants beside phone and text. Between ``quiet_from`` and ``quiet_until`` only urgent
+    messages go. ``paused_until`` is set while the other side takes nothing.
     """
 
     class Kind(models.TextChoices):
@@ -61,6 +64,15 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def secrets(self) -> dict[str, Any]:
+        """What stands encrypted in ``secret``."""
+        return json.loads(self.secret) if self.secret else {}
+
+    @secrets.setter
+    def secrets(self, values: dict[str, Any]) -> None:
+        self.secret = json.dumps(values, ensure_ascii=False) if values else ""
 
     @property
     def is_personal(self) -> bool:

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+from cryptography.fernet import InvalidToken
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, QuerySet
@@ -39,7 +40,7 @@ TOPIC = "letter"
 BATCH, SENDERS = 32, 8
 # One process at a time sends, so that slow gateways never hold more than one worker process. It
 # is only for that: were two to send at once, each letter would still be claimed by one.
-TURN, TURN_SECONDS = "outbox:sending", 60
+TURN, TURN_SECONDS = "outbox:sending", 30
 WORK_SECONDS = 20
 LONGEST_PAUSE = timedelta(minutes=15)
 _WAITING = [State.QUEUED, State.AWAITING_RETRY]
@@ -55,13 +56,17 @@ SENDERS_BY_KIND: dict[str, Send] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One letter to queue: ``whom`` names an addressee (core.channels.events), no address."""
+    """One letter to queue: ``whom`` names an addressee (core.channels.events), no address.
+
+    ``urgent`` makes it so where its event is not.
+    """
 
     channel: Channel
     event: str
     key: str
     whom: Mapping[str, Any]
     facts: Mapping[str, Any]
+    urgent: bool = False
 
 
 def post(letters: Iterable[Told]) -> None:
@@ -72,7 +77,7 @@ def post(letters: Iterable[Told]) -> None:
     now = timezone.now()
     messages = []
     for told in letters:
-        urgent = events.event(told.event).urgent
+        urgent = told.urgent or events.event(told.event).urgent
         messages.append(
             outbox.Message(
                 topic=TOPIC,
@@ -108,11 +113,13 @@ def send_due(*, now: datetime | None = None) -> int:
 def _send_all(now: datetime | None) -> int:
     until = monotonic() + WORK_SECONDS
     sent = 0
-    for channel in _with_letters(now or timezone.now()):
-        while monotonic() < until:
+    for pk in _with_letters(now or timezone.now()):
+        channel = _read(pk, now or timezone.now())
+        while channel and monotonic() < until:
             moment = now or timezone.now()
             if channel.paused_until and channel.paused_until > moment:
                 break
+            cache.touch(TURN, TURN_SECONDS)
             letters = _claim(channel, moment)
             if not letters:
                 break
@@ -120,16 +127,29 @@ def _send_all(now: datetime | None) -> int:
     return sent
 
 
-def _with_letters(now: datetime) -> list[Channel]:
-    """Return channels with letters that are due, those with urgent ones first (2 queries)."""
+def _with_letters(now: datetime) -> list[int]:
+    """Return ids of channels with letters that are due, those with urgent ones first (1 query)."""
     due: dict[int, bool] = {}
     waiting = OutboxMessage.objects.filter(
         state__in=_WAITING, channel__isnull=False, next_attempt_at__lte=now
     )
     for pk, urgent in waiting.values_list("channel_id", "urgent").distinct():
         due[pk] = due.get(pk, False) or urgent
-    channels = Channel.objects.filter(pk__in=due)
-    return sorted(channels, key=lambda channel: (not due[channel.pk], channel.pk))
+    return sorted(due, key=lambda pk: (not due[pk], pk))
+
+
+def _read(pk: int, now: datetime) -> Channel | None:
+    """Return a channel; None, and paused, if no key opens it any more: the others must go on."""
+    try:
+        return Channel.objects.get(pk=pk)
+    except InvalidToken:
+        logger.exception("channel %s cannot be decrypted", pk)
+        Channel.objects.filter(pk=pk).update(
+            failures=1,
+            paused_until=now + LONGEST_PAUSE,
+            last_error=str(Unavailable("bad_settings")),
+        )
+        return None
 
 
 @transaction.atomic

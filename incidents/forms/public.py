@@ -15,6 +15,7 @@ from django.utils.translation import pgettext_lazy
 from core.places import SYSTEMS
 from grids.models import Area
 from grids.queries.codes import area_of_code
+from grids.queries.messaging import sms_is_offered
 from incidents.forms.fields import PhotosField
 from incidents.models import Category, Score
 from incidents.services.intake import TEXT_LIMIT
@@ -69,6 +70,7 @@ class ReportForm(PublicForm):
         required=False,
         widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "tel"}),
     )
+    wants_sms = forms.BooleanField(label=_("Tell me by SMS how it goes on"), required=False)
     # Kept on the device with the rest: what is sent again after a break is the same report.
     report_key = forms.UUIDField(
         widget=forms.HiddenInput(attrs={"data-keep-hidden": ""}), required=False
@@ -83,6 +85,8 @@ class ReportForm(PublicForm):
         for category in field.queryset:
             majors.setdefault(category.major_label, []).append((category.code, category.label))
         field.choices = [("", _("I do not know, please decide for me")), *majors.items()]
+        if not sms_is_offered():
+            del self.fields["wants_sms"]
 
     def clean_phone(self) -> str:
         """Return the number in plain digits."""
@@ -105,6 +109,8 @@ class ReportForm(PublicForm):
             {"lat", "lon"} & set(self.errors)
         ):
             self.add_error("lat", _("Please choose the place on the map again."))
+        if data.get("wants_sms") and not data.get("phone") and "phone" not in self.errors:
+            self.add_error("phone", _("Please leave your mobile number for the SMS."))
         return data
 
 

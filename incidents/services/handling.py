@@ -185,6 +185,7 @@ def decide_extension(
         if approve:
             clocks.extend(case, amount=waiting.amount, unit=waiting.unit)
             case.count("extended")
+            case.tell_reporter("extended")
             if case.incident.reporter_id:
                 case.tell("extension_told", user_id=case.incident.reporter_id, **case.data)
         case.tell_owner("extension_approved" if approve else "extension_refused")

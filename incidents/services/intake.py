@@ -60,6 +60,7 @@ class Report:
     category: Category | None = None
     name: str = ""
     phone: str = ""
+    wants_sms: bool = False
     photo_ids: Sequence[uuid.UUID] = ()
     draft_key: str = ""
     sender: str = ""
@@ -78,7 +79,12 @@ def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
         raise Invalid(_("Please keep it under %(n)s characters."), field="text", n=TEXT_LIMIT)
     place, location = _find_place(report, text)
     phone = report.phone.strip() or next(iter(_PHONE.findall(text)), "")
-    contact = ReporterContact(name=report.name.strip(), phone=phone, phone_index=blind_index(phone))
+    contact = ReporterContact(
+        name=report.name.strip(),
+        phone=phone,
+        phone_index=blind_index(phone),
+        wants_sms=report.wants_sms and bool(report.phone.strip()),
+    )
     with transaction.atomic() if report.photo_ids else nullcontext():
         incident, new = _insert(report, mask_text(text), place, location, actor, contact)
         if new and report.photo_ids:

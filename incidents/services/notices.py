@@ -5,13 +5,14 @@ from django.utils import timezone
 from core.models import OutboxMessage
 from incidents.models import Notice
 from incidents.queries import notices_for
+from incidents.services import telling
 from incidents.workflow import Actor
 
 
 def deliver(message: OutboxMessage) -> None:
-    """Write the notice of an outbox message; a message delivered twice writes it once."""
+    """Write the notice of an outbox message, once, and tell it by channels its readers chose."""
     payload = message.payload
-    Notice.objects.get_or_create(
+    notice, new = Notice.objects.get_or_create(
         key=message.key,
         defaults={
             "incident_id": payload.get("incident"),
@@ -24,6 +25,8 @@ def deliver(message: OutboxMessage) -> None:
             "created_at": message.created_at,
         },
     )
+    if new:
+        telling.tell_notice(notice)
 
 
 def mark_read(*, actor: Actor, up_to: int) -> int:

@@ -121,6 +121,18 @@ class Step:
         """Put a notice for the command centre into the outbox."""
         self.tell(kind, role=Role.COMMAND, area_id=self.incident.county_id, **data)
 
+    def tell_reporter(self, kind: str) -> None:
+        """Put word for a reporter without an account, who may have asked for SMS, in the outbox."""
+        incident = self.incident
+        if incident.reporter_id is None:
+            self._messages.append(
+                outbox.Message(
+                    topic="reporter",
+                    key=f"incident:{incident.pk}:{incident.last_seq + 1}:reporter:{kind}",
+                    payload={"incident": incident.pk, "kind": kind},
+                )
+            )
+
     def count(self, metric: str, n: int = 1, *, day: date | None = None) -> None:
         """Add ``n`` to a figure of the case's town on ``day`` (today)."""
         self._deltas.append(

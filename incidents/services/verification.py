@@ -82,6 +82,7 @@ def verify_pass(
         )
         if incident.reporter is None:
             case.tell_command("call_back")
+            case.tell_reporter("rate")
         elif not acted_in_round(incident, incident.reporter):
             case.tell("rate_please", user_id=incident.reporter_id, token=callback.token)
     return case.incident
@@ -188,6 +189,7 @@ def _answer(case: Step, callback: CallBack, score: str, solved: bool | None, com
 
 def reopen(case: Step) -> None:
     """Open the case again: same case, next round, one level up; past the cap to the county."""
+    case.tell_reporter("reopened")
     incident = case.incident
     area = incident.owner_area
     incident.round += 1
@@ -255,6 +257,7 @@ def conclude(*, incident_id: int, actor: Actor, reason: str, seen: int | None = 
         case.note = required(reason, "reason")
         clocks.drop(case)
         count_closure(case)
+        case.tell_reporter("concluded")
     return case.incident
 
 

@@ -79,6 +79,7 @@ def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keeps
         category=data["category"],
         name=data["name"],
         phone=data["phone"],
+        wants_sms=data.get("wants_sms", False),
         photo_ids=photo_ids,
         draft_key=keepsake.draft_key,
     )

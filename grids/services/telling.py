@@ -1,0 +1,128 @@
+"""Telling people and groups by the channels they chose, what the bell tells them anyway.
+
+What must not live here: the bell, what is told (the floors above), and the sending (core).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from core.channels import events
+from core.channels.events import Address
+from core.channels.letters import NoLongerNeeded, Refused
+from core.models import Channel
+from core.services import sending
+from grids.models import Area, MessageSettings, Posting, Subscription, User
+
+MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
+PERSON, GROUP_CHAT = "person", "group_chat"
+
+
+def tell(
+    *,
+    event: str,
+    key: str,
+    facts: Mapping[str, Any],
+    user_id: int | None = None,
+    role: str = "",
+    area_id: int | None = None,
+    department_id: int | None = None,
+    urgent: bool = False,
+) -> int:
+    """Queue letters of an event for whoever chose a channel for it; return how many.
+
+    It is addressed as a notice is: to one person, to a role at an area, or to a department. Runs in
+    the caller's transaction; ``key`` (≤ 120 characters) names the fact, so telling it twice sends
+    it once. Costs 1 query, 2 for a role, and one more when somebody is told.
+    """
+    group = events.event(event).group
+    wanted = _subscriptions(
+        group,
+        user_id=user_id,
+        role=role,
+        area_id=area_id,
+        department_id=department_id,
+    )
+    reached = {"role": role, "area": area_id, "department": department_id, "group": group}
+    letters = []
+    for subscription in wanted:
+        whose = f"u{subscription.user_id}" if subscription.user_id else "g"
+        letters.append(
+            sending.Told(
+                channel=subscription.channel,
+                event=event,
+                key=f"{key}:c{subscription.channel_id}:{whose}",
+                whom={"who": PERSON, "id": subscription.user_id, **reached}
+                if subscription.user_id
+                else {"who": GROUP_CHAT},
+                facts=facts,
+                urgent=urgent,
+            )
+        )
+    sending.post(letters)
+    return len(letters)
+
+
+def _subscriptions(
+    group: str,
+    *,
+    user_id: int | None,
+    role: str,
+    area_id: int | None,
+    department_id: int | None,
+) -> QuerySet[Subscription]:
+    whose = Q(user_id=user_id) if user_id else Q()
+    if role and area_id:
+        path = Area.objects.values_list("path", flat=True).get(pk=area_id)
+        above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
+        whose |= Q(user__isnull=True, role=role, area__path__in=above)
+    if department_id:
+        whose |= Q(user__isnull=True, department_id=department_id)
+    posts = _posts(role=role, area_id=area_id, department_id=department_id)
+    if posts is not None:
+        whose |= Q(user_id__in=posts.values("user_id"))
+    found = Subscription.objects.filter(whose, group=group, channel__active=True)
+    return found.select_related("channel") if whose else found.none()
+
+
+def _posts(
+    *, role: str, area_id: int | None, department_id: int | None
+) -> QuerySet[Posting] | None:
+    """Return today's postings that are addressed; None when no post is."""
+    if role and area_id:
+        return Posting.objects.current().filter(role=role, area_id=area_id)
+    if department_id:
+        return Posting.objects.current().filter(department_id=department_id)
+    return None
+
+
+def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
+    """Return a person's address on a channel (≤ 5 queries).
+
+    Asked when the letter goes, which may be long after it was queued: raises NoLongerNeeded when
+    the person left the post it was addressed to, or does not want it any more.
+    """
+    user = User.objects.filter(pk=whom["id"], is_active=True).first()
+    if user is None:
+        raise NoLongerNeeded("left")
+    posts = _posts(
+        role=whom.get("role", ""),
+        area_id=whom.get("area"),
+        department_id=whom.get("department"),
+    )
+    if posts is not None and not posts.filter(user=user).exists():
+        raise NoLongerNeeded("left")
+    choices = Subscription.objects.filter(user=user, channel=channel)
+    if "group" in whom and not choices.filter(group=whom["group"]).exists():
+        raise NoLongerNeeded("not_wanted")
+    chosen = MessageSettings.objects.filter(user=user).first() or MessageSettings(user=user)
+    if channel.kind == Channel.Kind.SMS:
+        if not MOBILE.fullmatch(user.phone):
+            raise Refused("no_phone")
+        return Address(user.phone, chosen.language)
+    address = chosen.email or user.email
+    if not address:
+        raise Refused("no_mail")
+    return Address(address, chosen.language)
