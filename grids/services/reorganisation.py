@@ -355,8 +355,10 @@ def _change_tree(plan: Plan, on: date, *, source: str) -> None:
         for given in plan.codes:
             cursor.execute(_GIVE_CODES, [list(given), list(given.values())])
         recoded, renamed, merges = plan.recoded, plan.renamed, plan.merges
-        codes.end_codes([*recoded, *merges], on=on)
+        codes.end_codes(recoded, on=on)
         codes.open_codes(recoded, on=on, source=source[:100])
+        # What got a code and went up in another on one day had it for no day.
+        codes.end_codes(merges, on=on)
         cursor.execute(_GIVE_NAMES, [list(renamed), list(renamed.values())])
         for pk, parent in plan.moves:
             place_below(pk, parent)

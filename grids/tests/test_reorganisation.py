@@ -12,6 +12,7 @@ from grids.factories import SmallCounty, person, post
 from grids.models import Area, AreaCode, Leave, Posting, Reorganisation, Role
 from grids.models.reorganisation import ActState, StepKind
 from grids.queries import Scope
+from grids.queries.codes import area_of_code
 from grids.services import reorganisation as acts
 from grids.services.reorganisation import NewStep
 from grids.services.reorganisation_plan import make_plan
@@ -139,6 +140,17 @@ def test_a_later_step_may_take_the_code_an_earlier_one_set_free(county):
     )
     assert refreshed(second).code == first.code
     assert refreshed(county.grids[4]).code == f"{first.code}001001"
+
+
+def test_a_village_moved_and_merged_by_one_act_leaves_no_code_in_force(county):
+    moved, into, other = county.villages[1], county.villages[2], county.towns[1]
+    carried_out(county, move(moved, other), merge(moved, into))
+    closed = refreshed(moved)
+    assert closed.code == f"{other.code}003"
+    in_force = AreaCode.objects.filter(valid__endswith=None, valid__isempty=False)
+    assert not in_force.filter(area=moved).exists()
+    for code in (moved.code, closed.code):
+        assert area_of_code(code) == into
 
 
 def test_postings_end_with_the_village_and_go_on_where_it_went(county):
