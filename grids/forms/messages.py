@@ -54,6 +54,9 @@ def _secret(label: Any, help_text: Any = "", *, rows: int = 0) -> forms.CharFiel
     )
 
 
+QUIET = ("quiet_from", "quiet_until")
+
+
 class ChannelForm(_Form):
     """What all channels have. Address and secrets are written anew or left as they are."""
 
@@ -72,6 +75,10 @@ class ChannelForm(_Form):
     def __init__(self, *args: Any, channel: Channel, **more: Any) -> None:
         super().__init__(*args, **more)
         self.channel = channel
+        self.order_fields(
+            [name for name in self.fields if name not in QUIET and name != "seen"] + list(QUIET)
+        )
+        self.fields["address"].required = not channel.address
         set_already = channel.secrets
         if channel.pk and channel.address and "address" in self.fields:
             self._keeps("address")
