@@ -13,6 +13,12 @@ from grids.services import boundary_import, coverage
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+IN_VIEW = """() => {
+    const bounds = document.getElementById("draw-map").map.getBounds();
+    return [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()];
+}"""
+
+
 def boundary(area: Area) -> MultiPolygon:
     return Area.objects.get(pk=area.pk).boundary
 
@@ -38,7 +44,13 @@ def test_an_admin_sees_a_hole_goes_to_the_editor_and_mends_it_by_a_file(page_zh,
     row.get_by_role("button", name="在图上看").click()
     expect(page.locator(".leaflet-popup")).to_contain_text("空白")
     editor = row.get_by_role("link", name="去修改")
-    expect(editor).to_have_attribute("href", f"/territory/?area={village.pk}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    editor.click()
+    page.wait_for_url(f"**/territory/{grid.pk}/draw/?fault=*")
+    page.locator("#draw-map[data-ready]").wait_for()
+    in_view = page.evaluate(IN_VIEW)
+    assert in_view[0] <= (west + east) / 2 <= in_view[2]
+    assert (in_view[2] - in_view[0]) < 6 * (east - west)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     file = tmp_path / "grids.geojson"

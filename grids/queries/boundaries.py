@@ -11,16 +11,18 @@ from django.contrib.gis.db.models import Extent
 from django.contrib.gis.db.models.functions import AsGeoJSON
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Left, Length
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.paging import Page, keyset_page
-from grids.models import Area, BoundaryImport, BoundaryRow, Level, User, Verdict, shapes_of
+from grids.models import Area, BoundaryImport, Level, User, Verdict, shapes_of
 from grids.queries.reach import Reach
 
 # So many of one's own imports are listed, and so many features are drawn in one view.
 LISTED, DRAWN_AT_MOST = 20, 500
+EXPORTED = (Level.GRID, Level.VILLAGE, Level.TOWN, Level.UNIT)
 AT_ONCE = 500
 
 
@@ -62,18 +64,9 @@ def rows_page(one: BoundaryImport, *, verdict: str = "", cursor: str | None = No
     """Return fifty rows in the order of the file, with the area's name and code (1 query)."""
     if verdict and verdict not in Verdict.values:
         raise Invalid(_("There is no such filter."))
-    rows = _with_names(one)
+    rows = one.rows.defer("shape").annotate(area_name=F("area__name"), area_code=F("area__code"))
     rows = rows.filter(verdict=verdict) if verdict else rows
     return keyset_page(rows, order=("number",), cursor=cursor)
-
-
-def _with_names(one: BoundaryImport) -> QuerySet[BoundaryRow]:
-    return one.rows.defer("shape").annotate(area_name=F("area__name"), area_code=F("area__code"))
-
-
-def row_of(one: BoundaryImport, number: int) -> BoundaryRow | None:
-    """Return one row as :func:`rows_page` does (1 query)."""
-    return _with_names(one).filter(number=number).first()
 
 
 _SHAPES = """
@@ -113,23 +106,22 @@ def bounds_of_rows(one: BoundaryImport) -> str:
 def exported_areas(area: Area, level: str) -> Iterator[dict[str, Any]]:
     """Yield the boundaries of the open areas of a level inside ``area``, in tree order.
 
-    Each has code, name, level, kind, parent_code, parent_name, and ``shape`` as GeoJSON with
-    all its decimals. 1 query, and 1 for each parent.
+    Each has code, name, level, grid_kind, parent_code, parent_name, and ``shape`` as GeoJSON
+    with all its decimals (1 query). Raises Invalid for a level that is not exported.
     """
-    if level not in {Level.TOWN, Level.VILLAGE, Level.GRID, Level.UNIT, Level.COUNTY}:
+    if level not in EXPORTED:
         raise Invalid(_("There is no such level."), field="level")
+    above = Left(OuterRef("path"), Length(OuterRef("path")) - Area.steplen)
+    parent = Area.objects.filter(path=above).order_by()
     rows = (
         Area.objects.open()
         .filter(path__startswith=area.path, level=level, boundary__isnull=False)
-        .annotate(shape=AsGeoJSON("boundary", precision=15))
-        .values("code", "name", "level", "grid_kind", "path", "shape")
+        .annotate(
+            shape=AsGeoJSON("boundary", precision=15),
+            parent_code=Coalesce(Subquery(parent.values("code")), Value("")),
+            parent_name=Coalesce(Subquery(parent.values("name")), Value("")),
+        )
+        .values("code", "name", "level", "grid_kind", "parent_code", "parent_name", "shape")
         .order_by("path")
     )
-    parents: dict[str, tuple[str, str]] = {}
-    for row in rows.iterator(chunk_size=AT_ONCE):
-        path = row.pop("path")[: -Area.steplen]
-        if path not in parents:
-            found = Area.objects.filter(path=path).values_list("code", "name").first()
-            parents = {path: found or ("", "")}
-        row["parent_code"], row["parent_name"] = parents[path]
-        yield row
+    yield from rows.iterator(chunk_size=AT_ONCE)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.contrib.gis.db.models import Extent
 from django.contrib.gis.db.models.functions import AsGeoJSON, PointOnSurface
 from django.db import connection
 from django.db.models import Count, F, FloatField, Func, Q, QuerySet
@@ -21,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from core.choices import labels
 from core.errors import Invalid
 from core.paging import Page, keyset_page
-from grids.models import Area, AuditState, CoverageAudit, CoverageFault, FaultKind, Level
+from grids.models import SHAPES, Area, AuditState, CoverageAudit, CoverageFault, FaultKind, Level
 
 # A map draws so many faults at once, the largest first.
 DRAWN_AT_MOST = 1000
@@ -96,20 +95,28 @@ def _with_shape(rows: "QuerySet[CoverageFault]") -> "QuerySet[CoverageFault]":
 
 
 def give_names(faults: Sequence[Any]) -> None:
-    """Put on each fault ``place_name``, ``names`` of all areas it touches, and ``paths`` (1 query).
+    """Put on each fault ``place_name``, ``names`` of all areas it touches, ``menders`` (1 query).
 
-    ``paths`` holds (id, tree path) of where it may be mended: a gap in the area it is in, all
-    else in one of the areas it touches.
+    ``menders`` are the open areas by which it may be mended, without shapes: those it touches,
+    and last the one a gap is in, which can take a new area.
     """
     ids = {pk for fault in faults for pk in (fault.place_id, *fault.area_ids)}
-    rows = Area.objects.filter(pk__in=ids).order_by().values_list("pk", "name", "path")
-    known = {pk: (name, path) for pk, name, path in rows} if ids else {}
+    known = Area.objects.defer(*SHAPES).in_bulk(ids)
     for fault in faults:
-        touched = [pk for pk in fault.area_ids if pk in known]
-        mended = [fault.place_id] if fault.kind == FaultKind.GAP else touched
-        fault.place_name = known[fault.place_id][0]
-        fault.names = [known[pk][0] for pk in touched]
-        fault.paths = [(pk, known[pk][1]) for pk in mended]
+        touched = [known[pk] for pk in fault.area_ids if pk in known]
+        place = known[fault.place_id]
+        menders = [*touched, place] if fault.kind == FaultKind.GAP else touched
+        fault.place_name = place.name
+        fault.names = [area.name for area in touched]
+        fault.menders = [area for area in menders if area.closed_on is None]
+
+
+def shape_of_fault(fault_id: int, area: Area) -> str | None:
+    """Return a fault as GeoJSON if it is one of ``area``'s own, else None (1 query)."""
+    mine = Q(place=area) | Q(area_ids__contains=[area.pk])
+    rows = CoverageFault.objects.filter(mine, pk=fault_id, audit__state=AuditState.DONE)
+    found = rows.annotate(geojson=AsGeoJSON("shape", precision=8)).values_list("geojson", flat=True)
+    return found.first()
 
 
 def around(area: Area, tops: Sequence[Area]) -> list[Area]:
@@ -126,10 +133,10 @@ def around(area: Area, tops: Sequence[Area]) -> list[Area]:
     return list(rows.only("pk", "path", "depth", "name"))
 
 
-def bounds(area: Area) -> str:
-    """Return "west,south,east,north" of the area's boundary, "" without one (1 query)."""
-    box = Area.objects.filter(pk=area.pk).aggregate(box=Extent("boundary"))["box"]
-    return ",".join(f"{degree:.5f}" for degree in box) if box else ""
+def outline(area: Area) -> str | None:
+    """Return the line around the area as GeoJSON, simplified, None if not drawn (1 query)."""
+    rows = Area.objects.filter(pk=area.pk).annotate(line=AsGeoJSON("outline", precision=6))
+    return rows.values_list("line", flat=True).get()
 
 
 def last_run(area: Area) -> CoverageAudit | None:

@@ -48,6 +48,7 @@ logger = logging.getLogger(__name__)
 # Any number of its own; whoever reads or saves an import holds it until the transaction's end.
 IMPORT_LOCK = 4199_0003
 KEPT = timedelta(hours=24)
+_UNSAVED = (ImportState.UPLOADED, ImportState.READ, ImportState.FAILED)
 BATCH = 1000
 # So many matched areas are compared with what they were to see whether the system is plausible.
 COMPARED = 200
@@ -143,32 +144,37 @@ def confirm(*, one: BoundaryImport, actor: User) -> None:
 
 
 def drop(*, one: BoundaryImport, actor: User) -> None:
-    """Throw an import away that is not saved. Raises Conflict when it is being saved."""
+    """Throw an import away that is not saved.
+
+    Raises Conflict when it is no longer open, and at once, without waiting, while it is read.
+    """
     _check_own(one, actor)
-    open_states = [ImportState.UPLOADED, ImportState.READ, ImportState.FAILED]
-    with transaction.atomic():
-        dropped = BoundaryImport.objects.filter(pk=one.pk, state__in=open_states).update(
-            state=ImportState.DROPPED, finished_at=timezone.now()
-        )
-        if not dropped:
-            raise Conflict(_("This import is no longer open."))
-        one.rows.all().delete()
-    _forget_file(one)
+    if _throw_away(one):
+        return
+    if BoundaryImport.objects.filter(pk=one.pk, state__in=_UNSAVED).exists():
+        raise Conflict(_("The file is being read just now. Throw it away once that has ended."))
+    raise Conflict(_("This import is no longer open."))
 
 
 def forget_old(*, now: datetime | None = None) -> int:
     """Forget files and rows of imports nobody confirmed within a day; return how many."""
     before = (now or timezone.now()) - KEPT
-    waiting = [ImportState.UPLOADED, ImportState.READ, ImportState.FAILED]
-    old = list(BoundaryImport.objects.filter(created_at__lt=before, state__in=waiting))
-    for one in old:
-        with transaction.atomic():
-            one.rows.all().delete()
-            BoundaryImport.objects.filter(pk=one.pk, state__in=waiting).update(
-                state=ImportState.DROPPED, finished_at=timezone.now()
-            )
+    old = BoundaryImport.objects.filter(created_at__lt=before, state__in=_UNSAVED)
+    return sum(_throw_away(one) for one in list(old))
+
+
+def _throw_away(one: BoundaryImport) -> bool:
+    """Forget file and rows; False for what is saved, or worked on at this moment."""
+    with transaction.atomic():
+        free = BoundaryImport.objects.select_for_update(skip_locked=True)
+        if not free.filter(pk=one.pk, state__in=_UNSAVED).exists():
+            return False
+        one.rows.all().delete()
+        BoundaryImport.objects.filter(pk=one.pk).update(
+            state=ImportState.DROPPED, finished_at=timezone.now()
+        )
         _forget_file(one)
-    return len(old)
+    return True
 
 
 def _check_own(one: BoundaryImport, actor: User) -> None:

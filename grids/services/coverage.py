@@ -136,6 +136,10 @@ def _have_lock() -> bool:
 
 
 def _measure(run: CoverageAudit) -> None:
+    if not run.cursor.startswith(run.area.path):
+        # Not begun yet, or the area has moved in the tree: then from its new place on.
+        run.faults.all().delete()
+        run.cursor, run.done = "", 0
     batch = _batch(run)
     _find_faults(run, batch)
     run.done = min(run.total, run.done + len(batch.children))

@@ -8,9 +8,11 @@ from datetime import timedelta
 import prcoords
 import pytest
 import shapefile
+import shapely
 from django.contrib.gis.geos import MultiPolygon, Polygon
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -184,6 +186,28 @@ def test_an_import_nobody_confirms_is_forgotten_after_a_day(county, admin):
     assert not one.rows.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_who_throws_a_file_away_while_it_is_read_is_told_at_once(county, admin):
+    one = boundary_import.take_in(
+        file=io.BytesIO(collection(feature())), filename="g.json", system="wgs84",
+        area=county.towns[0], actor=admin,
+    )  # fmt: skip
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM grids_boundaryimport FOR UPDATE")  # the worker reads
+            with pytest.raises(Conflict, match="正在读取"):
+                boundary_import.drop(one=one, actor=admin)
+            assert boundary_import.forget_old(now=timezone.now() + timedelta(hours=25)) == 0
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()
+    boundary_import.drop(one=one, actor=admin)
+    one.refresh_from_db()
+    assert one.state == ImportState.DROPPED
+
+
 def test_a_row_can_be_left_out(county, admin):
     codes = [grid.code for grid in county.grids[:2]]
     second = [[x + 0.01, y] for x, y in BOX]
@@ -244,7 +268,10 @@ def test_another_admin_of_the_same_town_has_no_hand_in_it(county, admin):
 
 
 def exported(area: Area, kind: str, level: str = "grid") -> bytes:
-    rows = exported_areas(area, level)
+    return packed_as(kind, exported_areas(area, level))
+
+
+def packed_as(kind: str, rows) -> bytes:
     if kind == "shapefile":
         return as_shapefile(rows, name="grids").read()
     lines = as_geojson_lines(rows) if kind == "geojson" else as_kml_lines(rows)
@@ -268,6 +295,43 @@ def test_what_was_exported_comes_back_unchanged(county, admin, holey, kind):
     rows = one.rows.order_by("number")
     assert [row.code for row in rows] == [grid.code for grid in county.grids[:4]]
     assert [row.name for row in rows] == [grid.name for grid in county.grids[:4]]
+
+
+def test_any_number_of_areas_is_exported_by_one_query(county, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        rows = list(exported_areas(county.county, "grid"))
+    assert [row["parent_code"] for row in rows] == [grid.code[:12] for grid in county.grids]
+    assert rows[0]["parent_name"] == county.villages[0].name
+
+
+@pytest.mark.parametrize("system", ["wgs84", "cgcs2000", "gcj02"])
+@pytest.mark.parametrize("kind", ["geojson", "kml", "shapefile"])
+def test_each_format_is_read_in_each_coordinate_system(county, admin, kind, system):
+    """The file stands where that system puts the grid; read, it stands where the grid is."""
+    grid = county.grids[0]
+    ring = [
+        list(from_wgs84(lat, lon)) if system == "gcj02" else [lon, lat]
+        for lon, lat in Area.objects.get(pk=grid.pk).boundary.coords[0][0]
+    ]
+    rows = [
+        row | {"shape": json.dumps({"type": "MultiPolygon", "coordinates": [[ring]]})}
+        for row in exported_areas(county.towns[0], "grid")
+        if row["code"] == grid.code
+    ]
+    one = taken(county.towns[0], admin, packed_as(kind, rows), system=system)
+    assert one.state == ImportState.READ, one.error
+    (row,) = one.rows.all()
+    assert (row.verdict in {Verdict.CODE, Verdict.SAME}, row.area_id) == (True, grid.pk)
+    there = Area.objects.get(pk=grid.pk).boundary
+    read_as, drawn = (shapely.from_wkb(bytes(shape.wkb)) for shape in (row.shape, there))
+    assert shapely.hausdorff_distance(read_as, drawn) * 111_000 < 0.1
+    assert one.warning == ""
+
+
+def from_wgs84(lat: float, lon: float) -> tuple[float, float]:
+    """Return (longitude, latitude) as Amap shows the place."""
+    shown = prcoords.wgs_gcj(prcoords.Coords(lat, lon))
+    return shown.lon, shown.lat
 
 
 @pytest.mark.parametrize("kind", ["kml", "shapefile"])

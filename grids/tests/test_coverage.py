@@ -343,6 +343,21 @@ def test_a_run_that_cannot_be_measured_is_given_up_and_leaves_the_old_picture(vi
     assert len(found(village.area())) == 1
 
 
+def test_a_run_whose_area_moves_in_the_tree_begins_again_from_its_new_place(monkeypatch):
+    county = small_county()
+    monkeypatch.setattr(coverage, "BATCH", 1)
+    begun = coverage.start(area=county.county, actor=None)
+    coverage.work(at_most=2)
+    begun.refresh_from_db()
+    assert begun.cursor.startswith(county.county.path)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE grids_area SET path = '000Z' || substr(path, 5)")
+    while coverage.work(at_most=9):
+        pass
+    begun.refresh_from_db()
+    assert (begun.state, begun.done) == (AuditState.DONE, begun.total)
+
+
 def test_two_workers_do_not_measure_at_once(village):
     coverage.start(area=village.area(), actor=None)
     other = connection.copy()

@@ -9,7 +9,7 @@ from django.contrib.gis.geos import MultiPolygon, Polygon
 from django.urls import reverse
 
 from grids.factories import CORNER, SIDE, person
-from grids.models import Area, CoverageAudit, Role
+from grids.models import Area, CoverageAudit, CoverageFault, Role
 from grids.services import coverage
 from grids.views.coverage import ground
 
@@ -60,8 +60,43 @@ def test_a_hole_is_listed_with_its_size_its_grids_and_the_way_to_the_editor(clie
     assert "空白" in text
     assert "亩）" in text
     assert "第1网格、第2网格" in text
-    assert f"/territory/?area={county.villages[0].pk}" in text
+    fault = CoverageFault.objects.get()
+    assert f"/territory/{county.grids[0].pk}/draw/?fault={fault.pk}" in text
     assert 'class="g-stat g-over"' in text
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_the_editor_opens_with_the_hole_in_view(client, admin, county, below):
+    grids = county.grids[:2]
+    if below:
+        cut(grids[0], 0.5)
+    else:  # nothing beside it could be made larger: a new grid is added there
+        Area.objects.filter(pk__in=[grid.pk for grid in grids]).update(boundary=None)
+    check(county.villages[0])
+    (row,) = [one for one in page(client, county.villages[0]).context["faults"] if one.size_m2]
+    act, area = ("draw", grids[0]) if below else ("add", county.villages[0])
+    assert row.editor == f"/territory/{area.pk}/{act}/?fault={row.pk}"
+    (piece,) = client.get(row.editor).context["pieces"]
+    assert piece["role"] == "fault"
+    assert json.loads(piece["shape"])["type"] == "MultiPolygon"
+    elsewhere = client.get(f"/territory/{county.grids[2].pk}/draw/", {"fault": row.pk})
+    assert elsewhere.context["pieces"] == []
+
+
+def test_a_hole_between_towns_leads_to_the_page_of_a_town(client, county):
+    client.force_login(person(Role.COMMAND, county.county))
+    for area in (county.towns[0], *county.villages[:2], *county.grids[:4]):
+        whole = Area.objects.get(pk=area.pk).boundary
+        west, south, east, north = Area.objects.get(pk=county.towns[0].pk).boundary.extent
+        strip = Polygon.from_bbox((west, south, east, south + (north - south) / 10))
+        left = whole.difference(strip)
+        left = left if left.geom_type == "MultiPolygon" else MultiPolygon(left)
+        Area.objects.filter(pk=area.pk).update(boundary=left)
+        if area == county.towns[0]:
+            break
+    check(county.county)
+    rows = [one for one in page(client, county.county).context["faults"] if one.kind == "gap"]
+    assert rows[0].editor == f"/territory/?area={county.towns[0].pk}"
 
 
 def test_the_page_of_a_town_takes_few_queries(client, admin, county, django_assert_max_num_queries):
@@ -104,10 +139,13 @@ def test_a_senseless_size_is_told_beside_its_field_and_stays_typed(client, admin
 def test_the_map_gets_the_shapes_and_the_words_of_each_fault(client, admin, county):
     cut(county.grids[0], 0.5)
     check(county.towns[0])
-    [feature] = client.get(reverse("coverage_map")).json()["features"]
+    found = client.get(reverse("coverage_map")).json()
+    [feature] = found["features"]
     assert feature["geometry"]["type"] == "MultiPolygon"
     assert feature["properties"]["label"] == "空白"
-    assert feature["properties"]["url"] == f"/territory/?area={county.villages[0].pk}"
+    editor = f"/territory/{county.grids[0].pk}/draw/?fault={feature['id']}"
+    assert feature["properties"]["url"] == editor
+    assert found["area"]["type"] == "MultiPolygon"
 
 
 def test_faults_can_be_narrowed_to_a_kind_and_to_slivers(client, admin, county):
@@ -165,7 +203,8 @@ def test_a_county_wide_check_shows_a_town_its_own_part_only(client, admin, count
     cut(county.grids[7], 0.5)
     check(county.county)
     [feature] = client.get(reverse("coverage_map")).json()["features"]
-    assert feature["properties"]["url"] == f"/territory/?area={county.villages[0].pk}"
+    editor = f"/territory/{county.grids[0].pk}/draw/?fault={feature['id']}"
+    assert feature["properties"]["url"] == editor
     text = client.get(reverse("coverage_export")).getvalue().decode()
     assert county.villages[3].name not in text
 

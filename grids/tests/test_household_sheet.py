@@ -206,6 +206,23 @@ def test_many_rows_cost_few_queries(world, django_assert_max_num_queries):
     assert Household.objects.filter(visit_every=30).count() == 120
 
 
+def test_many_departures_cost_few_queries_and_end_what_hung_on_them(
+    world, django_assert_max_num_queries
+):
+    homes = [world.household() for _ in range(40)]
+    for home in homes:
+        HouseholdCare.objects.create(
+            household=home, tag=world.alone, reason="独居", review_on=today()
+        )
+    gone = {"moved_out_on": str(today())}
+    rows = [row(world.unit, home.address, number=home.pk, **gone) for home in homes]
+    taken = upload(rows, world.office)
+    with django_assert_max_num_queries(45):
+        save(taken, world.office)
+    assert Household.objects.filter(moved_out_on=today()).count() == 40
+    assert not HouseholdCare.objects.filter(ended_on__isnull=True).exists()
+
+
 def test_the_pages_of_the_sheet_are_the_ledger_keepers_own(world):
     household = world.household()
     office, other = client_of(world.office), client_of(world.stranger)

@@ -1,13 +1,15 @@
 """Visits: due by the shortest rule, taken in once, read by the household's line."""
 
 import io
+import threading
+import time
 import uuid
 from datetime import date, datetime, timedelta
 
 import pytest
 from django.contrib.gis.geos import Point
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -136,6 +138,47 @@ def test_a_rule_waits_for_its_day(world, time_machine):
     time_machine.move_to(timezone.now() + timedelta(days=10))
     assert visit_rules.apply_rules() > 0
     assert fresh(household).next_due_on == since + timedelta(days=7)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rule_that_meets_a_visit_being_stored_counts_from_that_visit():
+    """Counted before the lock, the household would be due again from before the visit."""
+    world = Ledger()
+    world.rule(90)
+    household = world.household()
+    Household.objects.update(since=days(-80), next_due_on=days(10))
+    VisitRule.objects.update(applied_at=timezone.now())
+    visit_rules.add_rule(area=world.town, days=7, actor=world.admin)
+    waiting = threading.Thread(target=in_its_own_connection, args=[visit_rules.apply_rules])
+    with transaction.atomic():
+        Household.objects.select_for_update().get(pk=household.pk)
+        waiting.start()
+        until_somebody_waits()
+        visit(world, household)
+    waiting.join(10)
+    assert fresh(household).next_due_on == days(7)
+
+
+def in_its_own_connection(act):
+    try:
+        act()
+    finally:
+        connection.close()
+
+
+def until_somebody_waits():
+    """Return once another connection of this database waits for a lock."""
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")  # else it is read once a transaction
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("nobody waits")
 
 
 def test_only_the_county_and_the_town_itself_make_rules(world):
@@ -390,6 +433,16 @@ def test_the_map_shows_due_doors_inside_its_frame(world):
     assert worker.get(reverse("visits_points"), {"bbox": "x"}).status_code == 400
 
 
+def test_the_next_page_of_what_was_searched_for_is_of_the_same_search(world):
+    for n in range(51):
+        world.household(address=f"甲{n}")
+    world.household(address="乙")
+    worker = client_of(world.worker)
+    first = worker.get(reverse("visits_mine"), {"words": "甲"})
+    second = worker.get(reverse("visits_mine") + first.context["next_url"])
+    assert [row.household.address for row in second.context["rows"]] == ["甲50"]
+
+
 def test_the_round_costs_few_queries_however_long_it_is(world, django_assert_num_queries):
     world.rule(7)
     for _ in range(4):
@@ -534,6 +587,18 @@ def test_the_contact_goes_some_time_after_moving_out(world):
         "", "", "",
     )  # fmt: skip
     assert fresh(living).contact
+    assert forget(forget_visits.forget_contacts) == ([], None)
+
+
+def test_why_care_was_needed_goes_with_the_contact(world):
+    household, living = world.household(contact="", phone=""), world.household()
+    for one in (household, living):
+        households_service.tag_household(
+            household_id=one.pk, tag=world.alone, reason="八十岁独居", actor=world.office
+        )
+    Household.objects.filter(pk=household.pk).update(moved_out_on=days(-40), next_due_on=NEVER)
+    assert forget(forget_visits.forget_contacts)[0] == [household.pk]
+    assert (household.care.get().reason, living.care.get().reason) == ("", "八十岁独居")
     assert forget(forget_visits.forget_contacts) == ([], None)
 
 

@@ -23,17 +23,18 @@ from core.choices import labels
 from core.errors import Conflict, GeshiError, Invalid
 from core.form_errors import put_errors
 from core.htmx import render, wants_partial
+from core.web import number_in
 from grids.access import roles
 from grids.forms.boundaries import UploadForm
 from grids.models import Area, BoundaryImport, ImportState, Level, Verdict
 from grids.queries import boundaries as read
-from grids.queries.coverage import around, bounds
+from grids.queries.coverage import around
 from grids.queries.reach import TERRITORY_ROLES, Reach
+from grids.queries.tree_map import bounds_of
 from grids.services import boundary_import as service
 from grids.services.boundary_export import as_geojson_lines, as_kml_lines, as_shapefile
 
 FORMATS = {"geojson": "GeoJSON", "shapefile": "Shapefile", "kml": "KML"}
-EXPORTED = (Level.GRID, Level.VILLAGE, Level.TOWN, Level.UNIT)
 STATES: dict[str, tuple[str, Any]] = {
     ImportState.UPLOADED: ("calm", gettext_lazy("Being read")),
     ImportState.READ: ("warn", gettext_lazy("To be confirmed")),
@@ -69,7 +70,7 @@ def boundaries(request: HttpRequest) -> HttpResponse:
         "area": area,
         "form": form,
         "choices": [(one.pk, "　" * (one.depth - rows[0].depth) + one.name) for one in rows],
-        "levels": [(level, labels(Level)[level]) for level in EXPORTED],
+        "levels": [(level, labels(Level)[level]) for level in read.EXPORTED],
         "formats": FORMATS.items(),
         "imports": [(one, *STATES[one.state]) for one in read.own_imports(request.user)],
     }
@@ -100,7 +101,7 @@ def boundary_import(request: HttpRequest, import_id: UUID) -> HttpResponse:
         "chips": _chips(one, verdict, counts),
         "chosen": sum(chosen for _rows, chosen in counts.values()),
         "named": counts.get(Verdict.NAME, (0, 0)),
-        "bounds": read.bounds_of_rows(one) or bounds(one.area),
+        "bounds": read.bounds_of_rows(one) or bounds_of(one.area),
         "next_url": _address(one, **here, cursor=page.next) if page.next else "",
         "previous_url": _address(one, **here, cursor=page.previous) if page.previous else "",
     }
@@ -137,14 +138,11 @@ def boundary_map(request: HttpRequest, import_id: UUID) -> HttpResponse:
 def boundary_choose(request: HttpRequest, import_id: UUID) -> HttpResponse:
     """Take the row ``number``, or all of a ``verdict``, in (``on``) or out."""
     one = _one(request, import_id)
-    number = request.POST.get("number", "")
-    if number and not (number.isascii() and number.isdigit() and len(number) < 9):
-        raise Invalid(_("There is no such row."), field="number")
     service.choose(
         one=one,
         actor=request.user,
         on=bool(request.POST.get("on")),
-        number=int(number or 0),
+        number=number_in(request.POST.get("number")),
         verdict=request.POST.get("verdict", ""),
     )
     if wants_partial(request):
@@ -186,7 +184,7 @@ def boundaries_export(request: HttpRequest) -> HttpResponseBase:
     area = _area(request)
     kind = request.GET.get("format", "geojson")
     level = request.GET.get("level", Level.GRID)
-    if kind not in FORMATS or level not in EXPORTED:
+    if kind not in FORMATS or level not in read.EXPORTED:
         raise Invalid(_("There is no such format or level."))
     rows = read.exported_areas(area, level)
     name = f"{level}-{area.code}-{timezone.localdate():%Y%m%d}"

@@ -3,9 +3,8 @@
 What must not live here: measuring (services/coverage.py) and reading (queries/coverage.py).
 """
 
-import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,15 +18,17 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_POST
 
 from core.choices import labels
+from core.csv_file import csv_file
 from core.errors import Conflict
 from core.htmx import render, wants_partial
-from core.sheets.defusing import defused
 from grids.access import roles
 from grids.forms.coverage import AuditForm
-from grids.models import Area, AuditState, CoverageFault, FaultKind
+from grids.models import Area, AuditState, CoverageFault, FaultKind, Level
 from grids.queries import coverage as read
 from grids.queries.reach import TERRITORY_ROLES, Reach
+from grids.queries.tree_map import bounds_of
 from grids.services import coverage as service
+from grids.services.reshaping import DRAWABLE
 
 # One mu, in square metres.
 MU = 2000 / 3
@@ -72,12 +73,16 @@ def coverage_progress(request: HttpRequest) -> HttpResponse:
 @require_GET
 @gzip_page
 def coverage_map(request: HttpRequest) -> HttpResponse:
-    """Return the largest faults as GeoJSON, each with what its popup says."""
+    """Return the largest faults as GeoJSON, each with what its popup says.
+
+    ``area`` beside them is the line around the area that is looked at.
+    """
     area = _area(request)
     reach = _reach(request)
     faults = read.drawn(area, kind=_get(request, "kind"), size=_get(request, "size"))
     features = [_feature(fault, shape, reach) for fault, shape in faults]
-    body = f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'
+    around = read.outline(area) or "null"
+    body = f'{{"type":"FeatureCollection","area":{around},"features":[{",".join(features)}]}}'
     response = HttpResponse(body, content_type="application/geo+json")
     response.headers["Cache-Control"] = "private, max-age=0"
     return response
@@ -89,13 +94,11 @@ def coverage_export(request: HttpRequest) -> StreamingHttpResponse:
     """Send all faults of the filter as ``format`` csv (default) or geojson."""
     area = _area(request)
     faults = read.exported(area, kind=_get(request, "kind"), size=_get(request, "size"))
-    if request.GET.get("format") == "geojson":
-        lines, kind, name = _geojson(faults), "application/geo+json", "geojson"
-    else:
-        lines, kind, name = _csv(faults), "text/csv; charset=utf-8", "csv"
-    response = StreamingHttpResponse(lines, content_type=kind)
-    name = f"coverage-{area.code}-{timezone.localdate():%Y%m%d}.{name}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    name = f"coverage-{area.code}-{timezone.localdate():%Y%m%d}"
+    if request.GET.get("format") != "geojson":
+        return csv_file(name, _rows(faults))
+    response = StreamingHttpResponse(_geojson(faults), content_type="application/geo+json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.geojson"'
     return response
 
 
@@ -148,7 +151,7 @@ def _page(
         "run": run,
         "last": read.last_run(area),
         "share": read.covered_share(area),
-        "bounds": read.bounds(area),
+        "bounds": bounds_of(area),
         "counts": counts,
         "real": sum(one.real for one in counts),
         "slivers": sum(one.slivers for one in counts),
@@ -204,12 +207,20 @@ def _word(fault: CoverageFault, reach: Reach) -> None:
 
 
 def _editor(fault: CoverageFault, reach: Reach) -> str:
-    """Return where the fault is mended: its village for a gap, else the first grid of one's own.
+    """Return where the fault is mended, with it in view: a boundary beside it, or a new area in it.
 
-    Empty where all of it lies beyond the border.
+    Where nothing is drawn by hand (towns) the page of the area; empty beyond the border.
     """
-    mine = next((pk for pk, path in fault.paths if reach.has_path(path)), None)
-    return f"/territory/?{urlencode({'area': mine})}" if mine else ""
+    mine = next((area for area in fault.menders if reach.covers(area)), None)
+    if mine is None:
+        return ""
+    if mine.pk == fault.place_id and fault.kind == FaultKind.GAP:
+        page = "territory_add" if mine.level == Level.VILLAGE else ""
+    else:
+        page = "territory_draw" if mine.level in DRAWABLE else ""
+    if not page:
+        return f"{reverse('territory')}?{urlencode({'area': mine.pk})}"
+    return f"{reverse(page, args=[mine.pk])}?{urlencode({'fault': fault.pk})}"
 
 
 def _feature(fault: CoverageFault, shape: str, reach: Reach) -> str:
@@ -227,50 +238,36 @@ def _feature(fault: CoverageFault, shape: str, reach: Reach) -> str:
     return f'{{"type":"Feature","id":{fault.pk},"properties":{told},"geometry":{shape}}}'
 
 
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv(faults: Iterator[tuple[CoverageFault, str]]) -> Iterator[str]:
-    # The mark tells spreadsheet programs that this is UTF-8.
-    yield "\ufeff"
-    writer = csv.writer(_Echo())
-    yield writer.writerow(
-        [
-            _("Kind"),
-            _("Sliver"),
-            _("Size (m²)"),
-            _("Size (mu)"),
-            _("Pieces"),
-            _("Place"),
-            _("Code"),
-            _("Areas concerned"),
-            _("Longitude"),
-            _("Latitude"),
-        ]
-    )
+def _rows(faults: Iterator[tuple[CoverageFault, str | None]]) -> Iterator[Sequence[Any]]:
+    yield [
+        _("Kind"),
+        _("Sliver"),
+        _("Size (m²)"),
+        _("Size (mu)"),
+        _("Pieces"),
+        _("Place"),
+        _("Code"),
+        _("Areas concerned"),
+        _("Longitude"),
+        _("Latitude"),
+    ]
     kinds = labels(FaultKind)
     for fault, _shape in faults:
-        yield writer.writerow(
-            [
-                kinds[fault.kind],
-                _("yes") if fault.sliver else "",
-                f"{fault.size_m2:.2f}",
-                f"{fault.size_m2 / MU:.3f}",
-                fault.pieces,
-                defused(fault.place_name),
-                fault.place_code,
-                defused("、".join(fault.names)),
-                "" if fault.lon is None else f"{fault.lon:.6f}",
-                "" if fault.lat is None else f"{fault.lat:.6f}",
-            ]
-        )
+        yield [
+            kinds[fault.kind],
+            _("yes") if fault.sliver else "",
+            f"{fault.size_m2:.2f}",
+            f"{fault.size_m2 / MU:.3f}",
+            fault.pieces,
+            fault.place_name,
+            fault.place_code,
+            "、".join(fault.names),
+            "" if fault.lon is None else f"{fault.lon:.6f}",
+            "" if fault.lat is None else f"{fault.lat:.6f}",
+        ]
 
 
-def _geojson(faults: Iterator[tuple[CoverageFault, str]]) -> Iterator[str]:
+def _geojson(faults: Iterator[tuple[CoverageFault, str | None]]) -> Iterator[str]:
     yield '{"type":"FeatureCollection","features":['
     comma = ""
     for fault, shape in faults:

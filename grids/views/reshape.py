@@ -18,11 +18,13 @@ from django.views.decorators.http import require_http_methods
 
 from core.errors import Conflict, GeshiError, Invalid
 from core.form_errors import put_errors
+from core.web import number_in
 from grids import closing
 from grids.access import roles
 from grids.forms import territory as forms
 from grids.models import SHAPES, Area, Level
 from grids.queries import tree_map
+from grids.queries.coverage import shape_of_fault
 from grids.queries.reach import TERRITORY_ROLES
 from grids.queries.shapes import ShapeReport, cut, fitted
 from grids.services import reshaping
@@ -316,9 +318,17 @@ def _page(
         "bounds": tree_map.bounds_of(area),
         "back": _address(area),
         "form": form,
+        "pieces": _fault_asked_for(request, area),
         **page,
     }
     return render(request, "grids/reshape.html", context, status=status)
+
+
+def _fault_asked_for(request: HttpRequest, area: Area) -> list[dict[str, str]]:
+    """Return the piece the coverage audit found (``?fault=``), to be shown in view."""
+    number = number_in(request.GET.get("fault"))
+    shape = shape_of_fault(number, area) if number else None
+    return [{"role": "fault", "shape": shape}] if shape else []
 
 
 def _refused(

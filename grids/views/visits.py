@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core import ratelimit
 from core.errors import Conflict, Invalid
 from core.form_errors import put_errors
-from core.web import private_picture
+from core.web import page_urls, private_picture
 from grids.access import roles
 from grids.forms.visits import PHOTO_FILES, NeedForm, PositionForm, VisitForm
 from grids.models import NEVER, Area, Household, Visit
@@ -45,6 +45,8 @@ def visits_round(request: HttpRequest) -> HttpResponse:
         "tabs": phone_tabs("visits", request.scope.roles),
         "areas_url": _map_areas(),
         "bounds": visits.extent(areas),
+        "form": VisitForm(),
+        "quick_needs": quick_needs(),
     }
     return render(request, "grids/visits_round.html", context)
 
@@ -55,7 +57,11 @@ def visits_round(request: HttpRequest) -> HttpResponse:
 def visits_near(request: HttpRequest) -> HttpResponse:
     """Return the round, nearest first, for the position in the body; it is kept nowhere."""
     lon, lat = PositionForm(request.POST).position()
-    return render(request, "grids/_round.html", _round(request, _areas(request), lon, lat))
+    areas = _areas(request)
+    context = _round(request, areas, lon, lat)
+    if not context["rows"]:
+        context["soon"] = visits.due_soon(areas, today=context["today"])
+    return render(request, "grids/_round.html", context)
 
 
 @roles(*VISITORS)
@@ -95,16 +101,13 @@ def visits_mine(request: HttpRequest) -> HttpResponse:
     words = request.GET.get("words", "").replace("\x00", "").strip()[:40]
     filters = ledger.Filters(words=words)
     page = ledger.ledger_page(areas, filters, today=today, cursor=request.GET.get("cursor"))
-    here = "?cursor="
     context = {
         "rows": ledger.as_rows(page.items, today=today),
         "words": words,
-        "next_url": here + page.next if page.next else "",
-        "previous_url": here + page.previous if page.previous else "",
         "today": today,
         "never": NEVER,
         "tabs": phone_tabs("visits", request.scope.roles),
-    }
+    } | page_urls(request, page)
     return render(request, "grids/visits_mine.html", context)
 
 
@@ -159,14 +162,12 @@ def _visit_page(
         "phone": reveal.box("household", found.pk, "phone", found, user=user, scope=scope),
         "care": ledger.care_of(found),
         "visits": page.items,
-        "next_url": f"?cursor={page.next}" if page.next else "",
-        "previous_url": f"?cursor={page.previous}" if page.previous else "",
         "line": True,
         "form": form,
         "quick_needs": quick_needs(),
         "today": today,
         "never": NEVER,
-    }
+    } | page_urls(request, page)
     return render(request, "grids/visit.html", context, status=status)
 
 

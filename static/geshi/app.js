@@ -168,7 +168,8 @@ function put(form, saved) {
   return saved.value !== "";
 }
 
-function restore(form) {
+/** Puts back what was typed into the form under its key, if anything. */
+export function restore(form) {
   const key = slot(form.dataset.keep);
   let data = null;
   try { data = JSON.parse(localStorage.getItem(key)); } catch { /* unreadable: start empty */ }

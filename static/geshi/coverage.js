@@ -3,6 +3,7 @@
 import { createMap } from "./map.js";
 
 const REAL = { color: "#b3242b", weight: 2, fillColor: "#b3242b", fillOpacity: 0.45 };
+const AROUND = { color: "#0c4553", weight: 3, fill: false, interactive: false };
 const SLIVER = { color: "#5c6b70", weight: 2, fillColor: "#5c6b70", fillOpacity: 0.4 };
 
 function popup({ label, size, names, url }, words) {
@@ -54,7 +55,9 @@ async function show(holder) {
     shape.openPopup();
     holder.scrollIntoView({ block: "nearest" });
   });
-  L.geoJSON(await asked, {
+  const found = await asked;
+  if (found.area) L.geoJSON(found.area, { pane: "faults", style: AROUND }).addTo(map);
+  L.geoJSON(found, {
     pane: "faults",
     style: ({ properties }) => (properties.sliver ? SLIVER : REAL),
     onEachFeature: ({ id, properties }, shape) => {

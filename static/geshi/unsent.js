@@ -36,7 +36,7 @@ export async function post(url, body) {
   try { data = await answer.json(); } catch { /* not our JSON: told below by the status */ }
   if (answer.ok) return data;
   if (answer.status >= 500 || answer.status === 429) throw new NoSignal(data.error || words.textNosignal);
-  const refused = new Refused(data.error || "");
+  const refused = new Refused(data.error || words.textRefused || words.textNosignal);
   refused.errors = data.errors || {};
   throw refused;
 }
@@ -56,68 +56,113 @@ function button(label, className, action) {
   return element;
 }
 
+// ---------- the shelf: IndexedDB, because localStorage is full after a dozen photos
+let opened;
+function shelf() {
+  opened ||= new Promise((resolve, reject) => {
+    const asked = indexedDB.open("geshi", 1);
+    asked.onupgradeneeded = () => asked.result.createObjectStore("unsent", { keyPath: "key" });
+    asked.onsuccess = () => resolve(asked.result);
+    asked.onerror = () => reject(asked.error);
+  });
+  return opened;
+}
+
+// `act` gets the store and returns a request; answers its result once it is on the disk.
+async function onShelf(mode, act) {
+  const work = (await shelf()).transaction("unsent", mode, { durability: "strict" });
+  return new Promise((resolve, reject) => {
+    const asked = act(work.objectStore("unsent"));
+    work.oncomplete = () => resolve(asked.result);
+    work.onabort = () => reject(work.error);
+  });
+}
+
 // ---------- the list of what waits
-/** `send(draft, put)` answers {code} or throws; `title(draft)` names it. Returns {put, drop, show}. */
-export function unsent(kind, { send, title }) {
-  const store = `geshi:${kind}:${words.owner || ""}`;
-  function drafts() {
-    try { return JSON.parse(localStorage.getItem(store)) || []; } catch { return []; }
+/**
+ * `send(draft, put)` answers {code, url} or throws; `title(draft)` names it, `body(draft)` is what was written,
+ * `sent(draft, url)` is told of one that waited. Returns {put, drop, show}.
+ */
+export function unsent(kind, { send, title, body = () => "", sent = () => {} }) {
+  const mine = { kind, owner: words.owner || "" };
+  async function everything() {
+    const all = await onShelf("readonly", (store) => store.getAll()).catch(() => []);
+    return all.filter((draft) => draft.owner === mine.owner).sort((one, other) => one.kept - other.kept);
   }
-  function keep(list) {
+  const drafts = async () => (await everything()).filter((draft) => draft.kind === kind);
+  /** Answers whether it is safe on this phone. */
+  async function put(draft) {
     try {
-      localStorage.setItem(store, JSON.stringify(list));
+      await onShelf("readwrite", (store) => store.put({ kept: Date.now(), ...draft, ...mine }));
+      navigator.storage?.persist?.(); // so that the browser does not clear it away
       return true;
     } catch {
       toast(words.textFull, "error");
       return false;
     }
   }
-  const put = (draft) => keep([...drafts().filter((old) => old.key !== draft.key), draft]);
-  const drop = (key) => keep(drafts().filter((old) => old.key !== key));
+  const drop = (key) => onShelf("readwrite", (store) => store.delete(key)).catch(() => {});
 
   let sending = false;
   async function sendAll(tell) {
     if (sending) return;
     sending = true;
-    for (const draft of drafts()) {
+    for (const draft of await drafts()) {
       try {
-        const { code } = await send(draft, put);
-        drop(draft.key);
+        const { code, url } = await send(draft, put);
+        await drop(draft.key);
+        sent(draft, url);
         toast(words.textSent.replace("{code}", code), "success");
       } catch (problem) {
         if (tell || problem instanceof Refused) toast(problem.message, "error");
         if (problem instanceof NoSignal) break;
+        await put({ ...draft, refusal: problem.message });
       }
     }
     sending = false;
     show();
   }
 
-  function show() {
+  function line(tag, text) {
+    const element = document.createElement(tag);
+    element.textContent = text;
+    return element;
+  }
+
+  function item(draft) {
+    const node = document.createElement("div");
+    node.className = "w-draft";
+    const photos = draft.photos.length ? ` · ${words.textPhotos.replace("{n}", draft.photos.length)}` : "";
+    node.append(line("b", words.textUnsent), line("p", title(draft) + photos));
+    // What the server will not take is not lost: it can be read here and written down elsewhere.
+    if (draft.refusal) [draft.refusal, body(draft)].filter(Boolean).forEach((text) => node.append(line("p", text)));
+    const row = document.createElement("div");
+    row.className = "g-row";
+    const discard = button(words.textDrop, "btn btn-danger", async () => { await drop(draft.key); show(); });
+    discard.dataset.confirm = words.textDropAsk;
+    row.append(button(words.textSend, "btn btn-primary", () => sendAll(true)), discard);
+    node.append(row);
+    return node;
+  }
+
+  async function show() {
     if (!box) return;
-    const list = drafts();
-    box.hidden = !list.length;
-    box.replaceChildren(...list.map((draft) => {
-      const item = document.createElement("div");
-      item.className = "w-draft";
-      const head = document.createElement("b");
-      head.textContent = words.textUnsent;
-      const text = document.createElement("p");
-      text.textContent = title(draft);
-      if (draft.photos.length) text.textContent += ` · ${words.textPhotos.replace("{n}", draft.photos.length)}`;
-      const row = document.createElement("div");
-      row.className = "g-row";
-      const discard = button(words.textDrop, "btn btn-danger", () => { drop(draft.key); show(); });
-      discard.dataset.confirm = words.textDropAsk;
-      row.append(button(words.textSend, "btn btn-primary", () => sendAll(true)), discard);
-      item.append(head, text, row);
-      return item;
-    }));
+    const all = await everything();
+    const items = all.filter((draft) => draft.kind === kind).map(item);
+    const others = all.length - items.length;
+    if (others) { // of another page, which sends them
+      const link = line("a", words.textOther.replace("{n}", others));
+      link.href = words.otherUrl;
+      link.className = "w-draft";
+      items.push(link);
+    }
+    box.hidden = !items.length;
+    box.replaceChildren(...items);
   }
 
   show();
   window.addEventListener("online", () => sendAll(false));
-  if (navigator.onLine && drafts().length) sendAll(false);
+  if (navigator.onLine) sendAll(false);
   return { put, drop, show };
 }
 
@@ -159,7 +204,7 @@ export function photoPicker(shots) {
         const photo = { data: await small(file) };
         photos.push(photo);
         draw(photo);
-      } catch { /* no picture this phone can read */ }
+      } catch { toast(shots.dataset.textBad, "error"); } // no picture this phone can read
     }
     refresh();
   });

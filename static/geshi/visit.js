@@ -1,5 +1,5 @@
 // The visitor's phone: the round by nearness, check-in at the door, the diary kept until it is sent.
-import { csrf, forget, toast } from "./app.js";
+import { csrf, forget, restore, toast } from "./app.js";
 import { createMap } from "./map.js";
 import { Refused, blob, newKey, photoPicker, post, unsent } from "./unsent.js";
 
@@ -11,6 +11,135 @@ function locate(where, found, failed) {
   navigator.geolocation.getCurrentPosition(({ coords }) => found(coords), ({ code }) => {
     failed({ 1: words.textDenied, 3: words.textTimeout }[code] || words.textUnavailable);
   }, { enableHighAccuracy: true, timeout: 15000, maximumAge: 30000 });
+}
+
+// ---------- one visit
+const TYPED = ["met", "diary", "need"];
+const CHECKED = ["at", "lat", "lon", "accuracy"];
+
+function send(draft) {
+  const body = new FormData();
+  [...CHECKED, ...TYPED].forEach((name) => body.append(name, draft.fields[name] || ""));
+  body.set("key", draft.key);
+  draft.photos.forEach((photo) => body.append("photo_files", blob(photo.data), "photo.jpg"));
+  return post(draft.url, body);
+}
+
+const waiting = unsent("visits", {
+  send,
+  title: (draft) => draft.title,
+  body: ({ fields }) => [fields.diary, fields.need].filter(Boolean).join("\n"),
+  sent: (draft, url) => {
+    const door = document.querySelector(`.v-stop a[href="${draft.url}"]`);
+    if (door) mark(door.closest(".v-stop"), url);
+  },
+});
+
+/** Shows on a door of the round that its visit is saved, or waits when there is no `url` yet. */
+function mark(stop, url) {
+  const { textSent, textWaits } = document.querySelector("dialog.v-sheet").dataset;
+  stop.classList.add("v-did");
+  stop.querySelector("[data-quick]").textContent = url ? textSent : textWaits;
+  if (url) stop.querySelectorAll("a").forEach((link) => { link.href = url; });
+}
+
+/** Answers the act of checking in: time and place of now go into the form. */
+function checkIn(form) {
+  const panel = form.querySelector(".v-checkin");
+  const where = panel.querySelector("[data-where]");
+  const hint = where.textContent;
+  const { at, lat, lon, accuracy } = form.elements;
+  function told(words, metres) {
+    const time = new Date(at.value).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+    return words.replace("{time}", time).replace("{metres}", metres);
+  }
+  function undo() {
+    CHECKED.forEach((name) => { form.elements[name].value = ""; });
+    panel.classList.remove("done");
+    where.textContent = hint;
+  }
+  function now() {
+    undo();
+    const mine = at.value = new Date().toISOString();
+    panel.classList.add("done");
+    locate(where, (coords) => {
+      if (at.value !== mine) return; // it was for another door
+      lat.value = coords.latitude.toFixed(6);
+      lon.value = coords.longitude.toFixed(6);
+      accuracy.value = Math.round(coords.accuracy);
+      where.textContent = told(where.dataset.textFound, accuracy.value);
+    }, (why) => { if (at.value === mine) where.textContent = `${told(where.dataset.textNone, "")}\n${why}`; });
+  }
+  panel.querySelector("[data-checkin]").addEventListener("click", now);
+  return { now, undo };
+}
+
+function quickNeeds(form) {
+  const need = form.elements.need;
+  form.querySelectorAll("[data-need]").forEach((chip) => chip.addEventListener("click", () => {
+    need.value = chip.dataset.need;
+    need.dispatchEvent(new Event("input", { bubbles: true }));
+    need.focus();
+  }));
+}
+
+/** Brings the form to life: `sent(url)` and `waits()` say what the page does after a press. */
+function visitForm(form, { sent, waits }) {
+  const picker = photoPicker(form.querySelector("[data-shots]"));
+  const press = document.querySelector(`[type=submit][form=${form.id}]`);
+  const label = press.querySelector("span");
+  const refusal = form.querySelector("[data-refusal]");
+  const door = checkIn(form);
+  const name = () => { label.textContent = form.elements.need.value.trim() ? press.dataset.textNeed : press.dataset.textPlain; };
+  form.elements.need.addEventListener("input", name);
+  quickNeeds(form);
+  name();
+  if (!form.elements.key.value) form.elements.key.value = newKey();
+
+  function blank() {
+    form.reset();
+    form.querySelector(".g-kept")?.remove();
+    form.elements.key.value = newKey();
+    refusal.hidden = true;
+    door.undo();
+    picker.clear();
+    name();
+  }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (press.classList.contains("busy")) return;
+    press.classList.add("busy");
+    const data = new FormData(form);
+    const fields = Object.fromEntries([...CHECKED, ...TYPED].map((field) => [field, String(data.get(field) || "")]));
+    fields.at ||= new Date().toISOString(); // it may be sent hours later
+    const { visit: title, url, keep } = form.dataset;
+    const draft = { key: form.elements.key.value, url, title, fields, photos: [...picker.photos] };
+    const kept = await waiting.put(draft);
+    try {
+      const { url: there } = await send(draft);
+      await waiting.drop(draft.key);
+      forget(keep);
+      blank(); // whoever comes back writes another visit
+      sent(there);
+    } catch (problem) {
+      if (problem instanceof Refused) {
+        await waiting.drop(draft.key);
+        refusal.textContent = problem.message;
+        refusal.hidden = false;
+        refusal.scrollIntoView({ block: "nearest" });
+        return;
+      }
+      toast(problem.message, "warning");
+      if (!kept) return;
+      forget(keep); // it waits among the unsent ones now
+      blank();
+      await waiting.show();
+      waits();
+    } finally {
+      press.classList.remove("busy");
+    }
+  });
+  return { blank, door, name };
 }
 
 // ---------- today's round
@@ -40,94 +169,46 @@ function round(bar) {
   });
 }
 
-// ---------- one visit
-const FIELDS = ["at", "lat", "lon", "accuracy", "met", "diary", "need"];
-
-function send(draft) {
-  const body = new FormData();
-  FIELDS.forEach((name) => body.append(name, draft.fields[name] || ""));
-  body.set("key", draft.key);
-  draft.photos.forEach((photo) => body.append("photo_files", blob(photo.data), "photo.jpg"));
-  return post(draft.url, body);
-}
-
-const waiting = unsent("visits", { send, title: (draft) => draft.title });
-
-function checkIn(form) {
-  const panel = form.querySelector(".v-checkin");
-  const where = panel.querySelector("[data-where]");
-  const { at, lat, lon, accuracy } = form.elements;
-  function told(words, metres) {
-    const time = new Date(at.value).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
-    return words.replace("{time}", time).replace("{metres}", metres);
+// One tap at a door of the round: checked in, and the form over the list, with or without signal.
+function quick(dialog) {
+  const form = dialog.querySelector("form");
+  const title = dialog.querySelector("[data-title]");
+  let stop;
+  const { blank, door, name } = visitForm(form, {
+    sent: (url) => { dialog.close(); mark(stop, url); },
+    waits: () => { dialog.close(); mark(stop); window.scrollTo({ top: 0 }); },
+  });
+  function open() {
+    const { household, address } = stop.dataset;
+    blank();
+    Object.assign(form.dataset, { visit: address, url: stop.querySelector("a").pathname, keep: dialog.dataset.keep + household });
+    title.textContent = address;
+    restore(form);
+    name();
+    door.now();
+    dialog.showModal();
   }
-  panel.querySelector("[data-checkin]").addEventListener("click", () => {
-    at.value = new Date().toISOString();
-    panel.classList.add("done");
-    [lat, lon, accuracy].forEach((field) => { field.value = ""; });
-    locate(where, (coords) => {
-      lat.value = coords.latitude.toFixed(6);
-      lon.value = coords.longitude.toFixed(6);
-      accuracy.value = Math.round(coords.accuracy);
-      where.textContent = told(where.dataset.textFound, accuracy.value);
-    }, (why) => { where.textContent = `${told(where.dataset.textNone, "")}\n${why}`; });
-  });
-}
-
-function quickNeeds(form) {
-  const need = form.elements.need;
-  form.querySelectorAll("[data-need]").forEach((chip) => chip.addEventListener("click", () => {
-    need.value = chip.dataset.need;
-    need.dispatchEvent(new Event("input", { bubbles: true }));
-    need.focus();
-  }));
-}
-
-function visitForm(form) {
-  const picker = photoPicker(form.querySelector("[data-shots]"));
-  const press = document.querySelector(".g-sticky-action [type=submit]");
-  const label = press.querySelector("span");
-  const name = () => { label.textContent = form.elements.need.value.trim() ? press.dataset.textNeed : press.dataset.textPlain; };
-  form.elements.need.addEventListener("input", name);
-  checkIn(form);
-  quickNeeds(form);
-  name();
-  if (!form.elements.key.value) form.elements.key.value = newKey();
-  form.addEventListener("submit", async (event) => {
+  document.addEventListener("click", (event) => {
+    // A page of its own cannot be had without signal; the form over the list can.
+    const link = event.target.closest(navigator.onLine ? "[data-quick]" : ".v-stop a");
+    const chosen = link?.closest(".v-stop:not(.v-did)");
+    if (!chosen) return;
     event.preventDefault();
-    if (press.classList.contains("busy")) return;
-    press.classList.add("busy");
-    const data = new FormData(form);
-    const fields = Object.fromEntries(FIELDS.map((field) => [field, String(data.get(field) || "")]));
-    fields.at ||= new Date().toISOString(); // it may be sent hours later
-    const draft = { key: form.elements.key.value, url: location.pathname, title: form.dataset.visit, fields, photos: [...picker.photos] };
-    const kept = waiting.put(draft);
-    try {
-      const { url } = await send(draft);
-      waiting.drop(draft.key);
-      forget(form.dataset.keep);
-      location.assign(url);
-    } catch (problem) {
-      press.classList.remove("busy");
-      toast(problem.message, problem instanceof Refused ? "error" : "warning");
-      if (problem instanceof Refused) { waiting.drop(draft.key); return; }
-      if (!kept) return;
-      form.reset();
-      ["at", "lat", "lon", "accuracy"].forEach((field) => { form.elements[field].value = ""; });
-      forget(form.dataset.keep); // it waits among the unsent ones now
-      form.elements.key.value = newKey();
-      form.querySelector(".v-checkin").classList.remove("done");
-      picker.clear();
-      name();
-      waiting.show();
-      window.scrollTo({ top: 0 });
-    }
+    stop = chosen;
+    open();
   });
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
 }
 
 const bar = document.querySelector("[data-near]");
 if (bar) round(bar);
-const form = document.querySelector("[data-visit]");
-if (form) visitForm(form);
+const sheet = document.querySelector("dialog.v-sheet");
+const form = document.querySelector("form[data-visit]");
+if (sheet) {
+  if (sheet.showModal) quick(sheet);
+} else if (form) {
+  form.dataset.url = location.pathname;
+  visitForm(form, { sent: (url) => location.assign(url), waits: () => window.scrollTo({ top: 0 }) });
+}
 const later = document.querySelector("[data-need-form]");
 if (later) quickNeeds(later);

@@ -8,7 +8,7 @@ async function send(draft, put, again = true) {
     const body = new FormData();
     body.append("photo", blob(photo.data), "photo.jpg");
     photo.id = (await post(words.uploadUrl, body)).id;
-    put(draft);
+    await put(draft);
   }
   const body = new FormData();
   Object.entries(draft.fields).forEach(([name, value]) => body.append(name, value));
@@ -75,16 +75,16 @@ function reportForm(form) {
     const fields = {};
     ["text", "category", "address", "area", "lat", "lon"].forEach((name) => { fields[name] = form.elements[name]?.value || ""; });
     const draft = { key: form.elements.key.value, at: Date.now(), fields, photos: picker.photos.map((photo) => ({ ...photo })) };
-    const kept = waiting.put(draft);
+    const kept = await waiting.put(draft);
     try {
       const { url } = await send(draft, waiting.put);
-      waiting.drop(draft.key);
+      await waiting.drop(draft.key);
       forget(form.dataset.keep);
       location.assign(url);
     } catch (problem) {
       press?.classList.remove("busy");
       toast(problem.message, problem instanceof Refused ? "error" : "warning");
-      if (problem instanceof Refused) { waiting.drop(draft.key); return; }
+      if (problem instanceof Refused) { await waiting.drop(draft.key); return; }
       if (!kept) return;
       const area = form.elements.area.value;
       form.reset();
