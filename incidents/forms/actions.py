@@ -485,6 +485,16 @@ class VerifyPassForm(ActionForm):
         help_text=_("The reporter reads this."),
     )
     photos = PhotosField(label=_("Photos"), required=False)
+    needless = forms.BooleanField(label=_("The whistle was not needed"), required=False)
+
+    def prepare(self) -> None:
+        judges = self.actor.scope.holds(Role.COMMAND, [self.incident.county_id])
+        if self.incident.tier != Tier.WHISTLE or not judges:
+            del self.fields["needless"]
+
+    def arguments(self) -> dict[str, Any]:
+        judged = {"whistle_needless": self.cleaned_data.get("needless", False)}
+        return super().arguments() | judged
 
 
 class VerifyFailForm(ActionForm):

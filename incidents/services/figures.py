@@ -47,6 +47,8 @@ def fold(*, batch: int = 20_000) -> int:
 _METRICS = """LATERAL (
             SELECT 'reported' WHERE action = 'report'
             UNION ALL SELECT 'verified' WHERE action = 'verify_pass'
+            UNION ALL SELECT 'whistle:needless'
+                       WHERE action = 'verify_pass' AND data ->> 'needless' = 'true'
             UNION ALL SELECT 'rework' WHERE action = 'verify_fail'
             UNION ALL SELECT 'extended' WHERE action = 'approve_extension'
             UNION ALL SELECT 'whistle' WHERE action = 'blow_whistle'

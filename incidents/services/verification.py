@@ -51,9 +51,14 @@ def verify_pass(
     actor: Actor,
     note: str = "",
     photo_ids: Sequence[UUID] = (),
+    whistle_needless: bool = False,
     seen: int | None = None,
 ) -> Incident:
-    """The result holds: the reporter is asked for a rating by a link with a token."""
+    """The result holds: the reporter is asked for a rating by a link with a token.
+
+    ``whistle_needless`` is the command centre's judgement of this round's whistle: both sides are
+    scored, and a town that calls departments in without need is counted.
+    """
     with step(incident_id=incident_id, action="verify_pass", actor=actor, seen=seen) as case:
         incident = case.incident
         case.note = note.strip()
@@ -61,6 +66,9 @@ def verify_pass(
         incident.verified_at = case.now
         clocks.finish(case, Stage.VERIFY, Stage.RESOLVE)
         case.count("verified")
+        if whistle.judge(case, needless=whistle_needless):
+            case.data["needless"] = True
+            case.count("whistle:needless")
         until = _callback_end(case)
         callback = CallBack.objects.create(
             incident=incident,

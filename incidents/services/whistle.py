@@ -11,8 +11,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from core.errors import Conflict, Invalid
-from grids.models import Department
+from core.errors import Conflict, Invalid, NotAllowed
+from grids.models import Department, Role
 from incidents.models import Incident, PartyState, Stage, State, Tier, Whistle, WhistleParty
 from incidents.services import clocks
 from incidents.services.handling import lapse_requests, to_verification
@@ -204,7 +204,7 @@ def rule(
         whistle.ruled_by = person(actor)
         case.data = {"answer_stands": answer_stands, "needless": needless}
         if answer_stands:
-            whistle.needless = needless
+            whistle.needless = needless or None
             case.to(State.RESPONDED)
             _close(case, whistle)
         else:
@@ -231,6 +231,26 @@ def call_again(case: Step) -> None:
         if party.state in AWAITED:
             clocks.start(case, AWAITED[party.state], party=party)
         case.tell("sent_back", department=party.department)
+
+
+def judge(case: Step, *, needless: bool) -> bool:
+    """Let the command centre judge the whistle of this round, unless its ruling has.
+
+    A town does not judge its own: what it checks stays unjudged. Returns whether the whistle
+    was needless. Raises NotAllowed for anybody else who says so.
+    """
+    commands = case.actor.scope.holds(Role.COMMAND, [case.incident.county_id])
+    if needless and not commands:
+        raise NotAllowed(_("The command centre judges whether a whistle was needed."))
+    if case.incident.tier != Tier.WHISTLE:
+        return False
+    whistle = case.incident.whistles.filter(round=case.incident.round).order_by("-id").first()
+    if whistle is None:
+        return False
+    if whistle.needless is None and commands:
+        whistle.needless = needless
+        whistle.save(update_fields=["needless"])
+    return bool(whistle.needless)
 
 
 def _open_whistle(incident: Incident) -> Whistle:

@@ -1,13 +1,18 @@
 """The whistle: each department answers for itself; dissent goes to the command centre."""
 
+from datetime import date
+
 import pytest
 
 from core.errors import Conflict, Invalid, NotAllowed
 from grids.factories import DepartmentFactory, person
 from grids.models import Role
 from incidents.factories import actor
-from incidents.models import CallBack, Incident, PartyState, StageClock, State
+from incidents.forms.actions import VerifyPassForm
+from incidents.models import CallBack, FigureDelta, Incident, PartyState, StageClock, State
+from incidents.queries.figures import day_figures
 from incidents.services import contact, verification, whistle
+from incidents.services.figures import fold, rebuild
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +195,66 @@ def test_a_called_department_sees_the_case_and_others_do_not(world):
     outsider = person(Role.DEPARTMENT_HANDLER, DepartmentFactory())
     assert list(seen) == [incident]
     assert not Incident.objects.visible_to(outsider).exists()
+
+
+def answered_and_signed(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler, (whistle.party_sign, {}))
+    return incident
+
+
+def checked(incident, user, **judged):
+    verification.verify_pass(incident_id=incident.pk, actor=actor(user), **judged)
+
+
+def test_the_command_centre_judges_a_whistle_when_it_checks_the_result(world):
+    incident = answered_and_signed(world)
+    checked(incident, world.command, whistle_needless=True)
+    assert incident.whistles.get().needless is True
+    assert FigureDelta.objects.filter(metric="whistle:needless").count() == 1
+
+
+def test_a_whistle_checked_without_a_mark_was_needed(world):
+    incident = answered_and_signed(world)
+    checked(incident, world.command)
+    assert incident.whistles.get().needless is False
+    assert not FigureDelta.objects.filter(metric="whistle:needless").exists()
+
+
+def test_a_town_does_not_judge_its_own_whistle(world):
+    incident = answered_and_signed(world)
+    with pytest.raises(NotAllowed):
+        checked(incident, world.town_admin, whistle_needless=True)
+    checked(incident, world.town_admin)
+    assert incident.whistles.get().needless is None
+
+
+def test_the_judgement_of_a_ruling_is_counted_once_with_the_check(world):
+    incident = world.whistled()
+    answered_by_both(world, incident)
+    take(world, incident, world.water, world.water_handler,
+         (whistle.party_dissent, {"reason": "与我局无关"}))  # fmt: skip
+    whistle.rule(
+        incident_id=incident.pk,
+        actor=actor(world.command),
+        ruling="本可就地处理",
+        answer_stands=True,
+        needless=True,
+    )
+    assert not FigureDelta.objects.filter(metric="whistle:needless").exists()
+    checked(incident, world.town_admin)
+    assert FigureDelta.objects.filter(metric="whistle:needless").count() == 1
+    fold()
+    kept = day_figures([world.county], date.min, date.max)["whistle:needless"]
+    rebuild()
+    assert day_figures([world.county], date.min, date.max)["whistle:needless"] == kept == 1
+
+
+def test_only_the_command_centre_is_asked_whether_the_whistle_was_needed(world):
+    incident = Incident.objects.get(pk=answered_and_signed(world).pk)
+    asked = {
+        user: "needless" in VerifyPassForm(incident=incident, actor=actor(user)).fields
+        for user in (world.command, world.town_admin)
+    }
+    assert asked == {world.command: True, world.town_admin: False}
