@@ -18,6 +18,9 @@ WRITERS = frozenset({Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.COMMAND})
 # Who keeps the rules of dispatch and time.
 RULE_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
 
+# Who sees how good the AI's model is and may go back to an older one.
+MODEL_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
+
 DESKS = (
     Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
     Desk("grid", _("Grid desk"), "layout-grid", frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE}), 12),
@@ -27,6 +30,7 @@ DESKS = (
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
+    Desk("triage_models", _("AI triage model"), "sparkles", MODEL_KEEPERS, 94),
 )
 
 PHONE_TABS = (

@@ -3,6 +3,12 @@
 from celery.schedules import crontab
 
 BEAT_SCHEDULE = {
+    # Sunday night; it looks first whether people have decided enough since the last time.
+    "retrain-triage": {
+        "task": "incidents.tasks.retrain_triage",
+        "schedule": crontab(hour="2", minute="10", day_of_week="sun"),
+        "options": {"expires": 3600},
+    },
     "triage-new": {
         "task": "incidents.tasks.triage_new",
         "schedule": 1.0,

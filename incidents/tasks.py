@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from incidents.services import drafts, figures, retention, triage
+from incidents.services import drafts, figures, retention, training, triage
 
 # A task ends after this many rounds, so that one worker process is never held for long.
 ROUNDS = 10
@@ -36,3 +36,9 @@ def sweep_drafts() -> None:
 def forget_by_rule() -> None:
     """Forget personal data past its time."""
     retention.apply_rules()
+
+
+@shared_task
+def retrain_triage() -> None:
+    """Train the triage anew from what people have decided, if that is enough."""
+    training.retrain()

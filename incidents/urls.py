@@ -14,6 +14,7 @@ from incidents.views import (
     systems,
     town,
     track,
+    triage_models,
     worker,
 )
 
@@ -49,4 +50,11 @@ urlpatterns: list[URLPattern] = [
     path("report/done/<slug:code>/", report.done, name="report_done"),
     path("track/", track.track, name="track"),
     path("rate/<slug:token>/", rate.rate, name="rate"),
+    path("triage/models/", triage_models.triage_models, name="triage_models"),
+    path("triage/models/<int:version>/", triage_models.triage_model, name="triage_model"),
+    path(
+        "triage/models/<int:version>/activate/",
+        triage_models.triage_model_activate,
+        name="triage_model_activate",
+    ),
 ]

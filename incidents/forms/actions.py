@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from core.working_calendar import Unit
 from grids.models import Area, Department, Level, Role
 from incidents.forms.fields import MomentField, NoteField, PhotosField, QuickSelect
-from incidents.models import Article, Category, Incident, Score, State, Tier
+from incidents.models import Article, Category, Incident, Score, State, Tier, Urgency
 from incidents.queries import choices
 from incidents.queries.page import my_parties
 from incidents.registry import handovers
@@ -229,20 +229,32 @@ class TriageForm(ActionForm):
     town = forms.ChoiceField(label=_("Town"), required=False, widget=QuickSelect)
     village = forms.ChoiceField(label=_("Village or community"), required=False, widget=QuickSelect)
     grid = forms.ChoiceField(label=_("Grid"), required=False, widget=QuickSelect)
+    address = forms.CharField(
+        label=_("Where exactly"),
+        max_length=200,
+        required=False,
+        help_text=_("What the handler should look for."),
+    )
+    urgent = forms.BooleanField(label=_("Urgent: to be looked at sooner"), required=False)
     note = NoteField(label=_("Note"), required=False, rows=2)
     send = forms.BooleanField(label=_("Dispatch by the rules at once"), required=False)
 
     def prepare(self) -> None:
         incident = self.incident
+        taken = [self.initial.get(level) for level in (Level.TOWN, Level.VILLAGE, Level.GRID)]
+        own = [incident.town_id, incident.village_id, incident.grid_id]
+        town, village, grid = taken if any(taken) else own
         self.categories = {str(c.pk): c for c in choices.categories()}
         self.fields["category"].choices = grouped(self.categories.values())
         self.fields["tier"].choices = [("", _("As the category says")), *Tier.choices]
         self.initial.update(
             category=incident.category_id or self.initial.get("category"),
             tier=incident.tier,
-            town=incident.town_id,
-            village=incident.village_id,
-            grid=incident.grid_id,
+            town=town,
+            village=village,
+            grid=grid,
+            address=incident.address,
+            urgent=incident.urgency > Urgency.NORMAL,
             send=True,
         )
         self.places = choices.place_choices(
@@ -282,6 +294,9 @@ class TriageForm(ActionForm):
             "category": data["category"],
             "tier": data["tier"],
             "area": self.chosen_area,
+            # A form of a list has no such field: then the words stay as they are.
+            "address": data["address"] if "address" in self.data else None,
+            "urgent": data["urgent"],
             "note": data["note"],
             "send": data["send"],
             "seen": data["seen"],

@@ -5,6 +5,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from grids.models import User
 from incidents.models.catalogue import Category
 from incidents.models.incident import Incident
 
@@ -60,15 +61,27 @@ class TriageExample(models.Model):
 
 
 class TriageModel(models.Model):
-    """One trained model: the version every prediction names."""
+    """One trained model: the version every prediction names.
+
+    ``threshold`` is the confidence from which ``precision_asked`` of unseen texts were right.
+    ``report`` holds the figures measured while training, ``comparison`` those of this model and
+    of the one then in force on the same texts neither had learnt from. ``learnt`` are the keys of
+    the texts it learnt from, eight bytes each, so that a later comparison can leave them out.
+    """
 
     version = models.PositiveIntegerField(_("version"), unique=True)
     blob = models.BinaryField(editable=False)
+    learnt = models.BinaryField(default=b"", editable=False)
     threshold = models.FloatField(_("acts alone from this confidence"))
     precision_asked = models.FloatField(_("precision asked for"))
     report = models.JSONField(default=dict, editable=False)
+    comparison = models.JSONField(default=dict, editable=False)
     trained_at = models.DateTimeField(_("trained at"))
     active = models.BooleanField(_("active"), default=False)
+    activated_at = models.DateTimeField(_("put in force at"), null=True, editable=False)
+    activated_by = models.ForeignKey(
+        User, models.PROTECT, null=True, editable=False, related_name="+"
+    )
 
     class Meta:
         verbose_name = _("triage model")

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotAllowed
+from core.masking import mask_text
+from core.text import bigrams
 from grids.models import Area, Department, Level, Role
 from grids.queries import place_of_area
 from incidents.models import (
@@ -19,6 +21,7 @@ from incidents.models import (
     State,
     Suggestion,
     Tier,
+    Urgency,
 )
 from incidents.registry import handovers
 from incidents.services import clocks, routing
@@ -36,12 +39,16 @@ def triage(
     category: Category,
     tier: str = "",
     area: Area | None = None,
+    address: str | None = None,
+    urgent: bool = False,
     note: str = "",
     send: bool = True,
     seen: int | None = None,
 ) -> Incident:
     """Decide category, tier and place; with ``send`` the routing rules dispatch at once.
 
+    ``address`` are the place's words where they are known better; ``urgent`` adds to what the
+    category says.
     A whistle case stays pending: a town or the command centre must blow it.
     """
     with transaction.atomic():
@@ -53,8 +60,10 @@ def triage(
             incident.deadline_version = clocks.current_version(category, on=case.now)
             incident.triaged_at = case.now
             incident.triage_tried_at = incident.triage_tried_at or case.now
-            if category.urgent:
-                incident.urgency = max(incident.urgency, 1)
+            if category.urgent or urgent:
+                incident.urgency = max(incident.urgency, Urgency.URGENT)
+            if address is not None:
+                _correct_address(incident, address)
             if area is not None and area.pk != incident.area_id:
                 case.move(place_of_area(area))
             # Runs until somebody has the case: also while a whistle or a dispatcher is awaited.
@@ -66,6 +75,14 @@ def triage(
         if send and case.incident.tier != Tier.WHISTLE:
             dispatch_by_rules(incident_id=incident_id)
     return case.incident
+
+
+def _correct_address(incident: Incident, address: str) -> None:
+    """Keep the words of the place, masked, and find the case by them."""
+    words = mask_text(address.strip())[:200]
+    if words != incident.address:
+        incident.address = words
+        incident.bigrams = bigrams(f"{incident.text} {words}")
 
 
 def _judge_suggestion(incident: Incident, category: Category, actor: Actor) -> None:

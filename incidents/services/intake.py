@@ -3,7 +3,6 @@
 What must not live here: triage. It runs after the answer has gone out.
 """
 
-import re
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from core.places import to_wgs84
 from core.text import bigrams
 from grids.models import Area
 from grids.queries import Place, place_of_area, place_of_point, place_of_text, the_county
-from incidents import emergencies
+from incidents import emergencies, reading_text
 from incidents.models import (
     Category,
     Event,
@@ -39,7 +38,6 @@ from incidents.workflow import RESIDENT, Actor
 # Letters and digits nobody mistakes for one another when reading aloud.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TEXT_LIMIT = 5000
-_PHONE = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
     if len(text) > TEXT_LIMIT:
         raise Invalid(_("Please keep it under %(n)s characters."), field="text", n=TEXT_LIMIT)
     place, location = _find_place(report, text)
-    phone = report.phone.strip() or next(iter(_PHONE.findall(text)), "")
+    phone = report.phone.strip() or next(iter(reading_text.phones(text)), "")
     contact = ReporterContact(
         name=report.name.strip(),
         phone=phone,

@@ -5,7 +5,10 @@ which loads libraries a web process has no need of.
 """
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
+from core.errors import Conflict
 from core.services import audit
 from core.text import bigrams
 from grids.models import User
@@ -29,12 +32,20 @@ def save_article(*, article: Article, actor: User | None) -> Article:
 
 
 def activate_model(*, model: TriageModel, actor: User | None) -> None:
-    """Put a trained model in force; workers notice with their next case."""
+    """Put a trained model in force; workers notice with their next case.
+
+    Raises Conflict when it already is. Forward to a new version and back to an old one alike.
+    """
     with transaction.atomic():
         # All rows, so that two administrators cannot each leave one active.
-        list(TriageModel.objects.select_for_update().order_by("pk").values_list("pk"))
-        TriageModel.objects.filter(active=True).exclude(pk=model.pk).update(active=False)
-        TriageModel.objects.filter(pk=model.pk).update(active=True)
+        rows = TriageModel.objects.select_for_update().order_by("pk").values_list("pk", "active")
+        before = [pk for pk, active in rows if active]
+        if before == [model.pk]:
+            raise Conflict(_("This version is in force already."))
+        TriageModel.objects.filter(active=True).update(active=False)
+        TriageModel.objects.filter(pk=model.pk).update(
+            active=True, activated_at=timezone.now(), activated_by=actor
+        )
         audit.record(
             actor=actor,
             action="triage_model.activate",
@@ -42,3 +53,4 @@ def activate_model(*, model: TriageModel, actor: User | None) -> None:
             subject_id=model.pk,
             data={"version": model.version},
         )
+    model.active = True

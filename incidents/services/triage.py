@@ -33,6 +33,7 @@ from incidents.models import (
     TriageModel,
     Urgency,
 )
+from incidents.queries import reading
 from incidents.queries.knowledge import search
 from incidents.services import clocks, dispatching
 from incidents.services.answering import answer
@@ -71,6 +72,7 @@ class Opinion:
     score: float = 0.0
     twins: list[str] = field(default_factory=list)
     named: dict[str, Category] = field(default_factory=dict)
+    read: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sure(self) -> bool:
@@ -100,6 +102,8 @@ class Opinion:
             }
         if self.article:
             facts |= {"article": self.article.code, "score": round(self.score, 4)}
+        if self.read:
+            facts["read"] = self.read
         return facts
 
 
@@ -175,6 +179,7 @@ def _triage_one(pk: int, opinion: Opinion, now: datetime) -> bool:
         if opinion.prediction and not opinion.given:
             opinion.category = opinion.named.get(opinion.prediction.label)
         opinion.twins = twins_of(incident, opinion.category, now)
+        opinion.read = reading.read(incident)
         _decide(incident, opinion, now)
     return True
 

@@ -7,25 +7,14 @@ import numpy as np
 import pytest
 
 from incidents import classifier
+from incidents.tests.labelled import CORES, LAMP, RUBBISH, WAGES, labelled
 
 DATA = Path(__file__).parents[1] / "data"
-LAMP, WAGES, RUBBISH = "lamp", "wages", "rubbish"
-CORES = {
-    LAMP: ["路灯不亮", "灯杆歪了", "路灯一闪一闪", "晚上没有路灯", "灯泡坏了"],
-    WAGES: ["拖欠工资", "包工头不给钱", "欠薪三个月", "工钱没结", "老板不发工资"],
-    RUBBISH: ["垃圾没人清", "垃圾桶满了", "一堆垃圾发臭", "乱倒垃圾", "垃圾堆在路边"],
-}
-PLACES = ["村口", "东头", "桥边", "学校门口", "小区里", "老街", "河边", "市场旁"]
-
-
-def labelled():
-    rows = [(p + "，" + core, label) for label in CORES for core in CORES[label] for p in PLACES]
-    return [text for text, _ in rows], [label for _, label in rows]
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return classifier.train(*labelled())
+    return classifier.learn(*labelled())[0]
 
 
 def test_a_text_like_the_examples_gets_their_category(trained):
@@ -67,7 +56,7 @@ def test_spaces_between_chinese_characters_are_dropped_and_others_kept():
 
 
 def test_same_texts_and_seed_give_the_same_model():
-    first, second = (classifier.train(*labelled(), seed=7) for _ in range(2))
+    first, second = (classifier.learn(*labelled(), seed=7)[0] for _ in range(2))
     assert first.predict(["路灯坏了"]) == second.predict(["路灯坏了"])
 
 
@@ -77,7 +66,6 @@ def test_a_stored_model_predicts_as_before(trained):
     for before, after in zip(trained.predict(texts), restored.predict(texts), strict=True):
         assert after.label == before.label
         assert after.confidence == pytest.approx(before.confidence, abs=0.01)
-    assert restored.thresholds == trained.thresholds
 
 
 @pytest.mark.parametrize("data", [b"", b"cos\nsystem\n(S'true'\ntR.", b"PK\x03\x04 cut off"])
@@ -93,7 +81,7 @@ def test_a_model_cut_short_is_refused(trained):
 
 def test_one_label_cannot_be_learnt():
     with pytest.raises(ValueError, match="two labels"):
-        classifier.train(["路灯坏了", "灯不亮"], [LAMP, LAMP])
+        classifier.learn(["路灯坏了", "灯不亮"], [LAMP, LAMP])
 
 
 def test_labels_with_few_examples_are_learnt_but_not_tested():
@@ -102,14 +90,14 @@ def test_labels_with_few_examples_are_learnt_but_not_tested():
     assert report.too_few == ["bees"]
     assert "bees" not in report.per_class
     assert report.tested == len(texts)
-    trained = classifier.train([*texts, "有人养蜂蜇人"], [*labels, "bees"])
+    trained, _report = classifier.learn([*texts, "有人养蜂蜇人"], [*labels, "bees"])
     assert trained.predict(["养蜂蜇人"])[0].label == "bees"
 
 
 def test_two_examples_of_two_labels_are_enough_to_suggest_but_not_to_decide():
-    trained = classifier.train(["路灯坏了", "垃圾发臭"], [LAMP, RUBBISH])
+    trained, report = classifier.learn(["路灯坏了", "垃圾发臭"], [LAMP, RUBBISH])
     assert trained.predict(["路灯坏"])[0].label == LAMP
-    assert trained.thresholds[0.98] == classifier.NEVER
+    assert report.threshold(0.98) == classifier.NEVER
 
 
 def test_keywords_help_where_examples_are_few():
@@ -144,11 +132,9 @@ def test_a_stricter_precision_never_accepts_more():
 def test_threshold_is_the_confidence_from_which_the_precision_was_reached():
     report = classifier.cross_validate(*noisy(), k=5)
     threshold = report.threshold(0.9)
-    confidence = classifier._confidence(report._leads, report._curve)
-    accepted = report._right[confidence >= threshold - 1e-9]
+    accepted = report._right[report._confidence >= threshold]
     assert len(accepted) >= classifier.MIN_ACCEPTED
     assert accepted.mean() >= 0.9
-    assert classifier.threshold_for_precision(*noisy(), 0.9) == pytest.approx(threshold)
 
 
 def test_report_counts_every_class():
@@ -156,3 +142,34 @@ def test_report_counts_every_class():
     assert set(report.per_class) == set(CORES)
     assert sum(row["count"] for row in report.per_class.values()) == report.tested == 120
     assert report.macro_f1 > 0.9
+
+
+def test_the_head_of_a_text_is_its_title_else_its_beginning():
+    assert classifier.head("路灯不亮      尊敬的领导，我是村民") == "路灯不亮"
+    assert classifier.head("路灯不亮\n尊敬的领导") == "路灯不亮"
+    assert classifier.head("尊敬的领导，" + "路" * 100) == "尊敬的领导，" + "路" * 34
+
+
+def test_calibration_tells_how_far_confidence_can_be_believed():
+    report = classifier.cross_validate(*noisy(), k=5)
+    assert sum(row["count"] for row in report.reliability) == report.tested
+    for row in report.reliability:
+        assert row["from"] <= row["confidence"] <= row["to"]
+        assert 0 <= row["right"] <= 1
+    assert 0 <= report.calibration_error <= 0.2
+
+
+def test_thresholds_set_without_the_tested_texts_are_reported_apart():
+    report = classifier.cross_validate(*noisy(), k=4)
+    assert set(report.kept) == set(classifier.PRECISIONS)
+    for share, right in report.kept.values():
+        assert 0 <= share <= 1
+        assert right is None or 0 <= right <= 1
+
+
+def test_training_reports_no_thresholds_it_cannot_know():
+    assert classifier.learn(*labelled())[1].kept == {}
+
+
+def test_without_words_wanted_none_are_looked_for(trained):
+    assert trained.predict(["村口路灯不亮"], words=0)[0].words == []

@@ -302,20 +302,6 @@ def test_each_report_is_triaged_once(world):
 # Training.
 
 
-def test_training_numbers_versions_and_keeps_the_better_one_in_force(world, model):
-    assert (model.version, model.active) == (1, True)
-    TriageModel.objects.update(report={"macro_f1": 2})
-    second = training.train()
-    assert (second.version, second.active) == (2, False)
-    assert TriageModel.objects.get(active=True) == model
-
-
-def test_verified_cases_teach_the_next_model(world):
-    incident = world.called_back()
-    texts, labels = training.training_set()
-    assert dict(zip(texts, labels, strict=True))[incident.text] == world.rubbish.code
-
-
 def test_too_little_to_learn_from_is_said(world):
     with pytest.raises(CommandError):
         call_command("train_triage")

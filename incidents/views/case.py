@@ -23,11 +23,11 @@ from core import logging
 from core.errors import CalendarMissing, GeshiError, Invalid
 from core.htmx import render, wants_partial
 from core.ratelimit import client_ip
-from core.web import own_address
+from core.web import number_in, own_address
 from core.working_calendar import WorkingCalendar
 from grids.access import roles
 from grids.backends import may_open_admin
-from grids.models import Role
+from grids.models import Level, Role
 from grids.models.posting import KEEPERS
 from grids.services import reveal
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
@@ -222,7 +222,8 @@ def _next_step(
     near = likely_count(found, open_now)
     chosen = opened or (open_now[0] if near else "")
     if form is None and chosen in open_now:
-        form = ACTION_FORMS[chosen].form(incident=found, actor=actor, initial=_first_guess(page))
+        first = _first_guess(page) | _taken(request)
+        form = ACTION_FORMS[chosen].form(incident=found, actor=actor, initial=first)
     if form is not None and form.is_bound and chosen in open_now:
         # Whoever reads what happened meanwhile may send the same words again.
         data = form.data.copy()
@@ -243,6 +244,7 @@ def _next_step(
         "likely": [_choice(name) for name in open_now[:near]],
         "others": [_choice(name) for name in open_now[near:]],
         "upload_url": reverse("photos"),
+        "reading": shown.reading(page) if chosen == "triage" else None,
     }
 
 
@@ -263,6 +265,12 @@ def _sensible(page: CasePage, actor: Actor) -> list[str]:
 def _first_guess(page: CasePage) -> dict[str, Any]:
     suggestion = page.suggestion
     return {"category": suggestion.category_id} if suggestion else {}
+
+
+def _taken(request: HttpRequest) -> dict[str, Any]:
+    """Return the place a dispatcher took from what was read in the text, without scripts."""
+    levels = (Level.TOWN, Level.VILLAGE, Level.GRID)
+    return {level: number for level in levels if (number := number_in(request.GET.get(level)))}
 
 
 def _choice(name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ What lives here: words and levels (calm, warn, over, done). What must not: queri
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -234,6 +235,60 @@ def suggestion(page: CasePage) -> dict[str, Any] | None:
         "why": _why(data),
         "twins": data.get("twins") or [],
     }
+
+
+def reading(page: CasePage) -> dict[str, Any] | None:
+    """Return what was read in the text besides the matter, ready to be taken; None if nothing.
+
+    places: {name, query}; spot; times: {text, value}; urgent: words; roads: {label, words, step}.
+    """
+    told = next((e for e in reversed(page.events) if e.action == "suggest"), None)
+    read = told.data.get("read") if told else None
+    if not read:
+        return None
+    names = catalogue_names()["codes"]
+    return {
+        "places": [_named_place(one, page.incident) for one in read.get("places", ())],
+        "spot": read.get("spot", ""),
+        "times": [_said_time(one) for one in read.get("times", ())],
+        "urgent": read.get("urgent", ()),
+        "roads": [
+            {
+                "label": names.get(one["category"], one["category"]),
+                "words": one["words"],
+                "step": f"exit_{one['road']}",
+            }
+            for one in read.get("roads", ())
+        ],
+    }
+
+
+def _named_place(one: Mapping[str, Any], incident: Incident) -> dict[str, Any]:
+    ids = dict(zip(("town", "village", "grid"), one["ids"], strict=False))
+    own = (incident.town_id, incident.village_id, incident.grid_id)
+    return {
+        "name": " · ".join(one["names"]),
+        "query": urlencode(ids),
+        "is_own": tuple(ids.values()) == own[: len(ids)],
+    }
+
+
+# How exactly a time is meant.
+_AS_SAID = {
+    "minute": "%Y-%m-%d %H:%M",
+    "hour": "%Y-%m-%d %H:%M",
+    "part": "%Y-%m-%d",
+    "day": "%Y-%m-%d",
+    "since": "%Y-%m-%d",
+}
+
+
+def _said_time(one: Mapping[str, Any]) -> dict[str, str]:
+    moment = timezone.localtime(parse_datetime(one["at"]))
+    when = f"{moment:{_AS_SAID[one['precision']]}}"
+    template = _("Since about %(when)s") if one["precision"] == "since" else _("Happened %(when)s")
+    text = template % {"when": when}
+    return {"text": text, "said": one["words"], "value": f"{text}（{one['words']}）"}
 
 
 def _why(data: Mapping[str, Any]) -> str:

@@ -34,15 +34,18 @@ function filterSelect(select) {
   box.addEventListener("change", (event) => event.stopPropagation());
 }
 
-// ---------- a button that fills a field: choosing the case this one repeats
+// ---------- a button that fills a field: choosing the case this one repeats, taking what was read
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-fill]");
   if (!button) return;
   const field = document.getElementById(button.dataset.fill);
   if (!field) return;
-  field.value = button.dataset.value;
+  const value = button.dataset.value;
+  if (field.type === "checkbox") field.checked = true;
+  else if (!("append" in button.dataset)) field.value = value;
+  else if (!field.value.includes(value)) field.value = [field.value, value].filter(Boolean).join("\n");
   field.dispatchEvent(new Event("input", { bubbles: true }));
-  button.parentElement.querySelectorAll(".chosen").forEach((other) => other.classList.remove("chosen"));
+  button.parentElement.querySelectorAll(`.chosen[data-fill="${button.dataset.fill}"]`).forEach((other) => other.classList.remove("chosen"));
   button.classList.add("chosen");
 });
 
