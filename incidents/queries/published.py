@@ -4,7 +4,7 @@ A case is public while its item of the catalogue is published, it has been triag
 for the public, nobody is in danger and no confidential road was taken. Of it are public the item,
 the state, the office, the times, and the place as exactly as the item says; words only if they
 were sent in for the public and the triage is done. Never a reporter, a tracking code, a photo or
-an internal step (docs/decisions/0031). What must not live here: XML and JSON.
+an internal step (docs/decisions/0030). What must not live here: XML and JSON.
 """
 
 from collections.abc import Collection
