@@ -3,7 +3,7 @@
 What must not live here: anything that changes a row, and how it looks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,9 +19,12 @@ from core.models import Heartbeat, OutboxMessage, Timer
 from core.queries import missing_calendar_years, seal_lag
 from grids.models import Area, Level
 from grids.queries import Scope, names_of
-from incidents.models import ENDED, Event, Incident, State
-from incidents.queries import figures
+from incidents import scoring
+from incidents.models import ENDED, Event, Incident, ScoreFormula, State
+from incidents.queries import figures, scores
 from incidents.queries.queue import catalogue_names, within
+from incidents.queries.scores import Period
+from mediation.queries import found_and_resolved
 
 # Beat ticks every 5 s and a worker shows itself as often; four missed are one too many.
 DEAD_AFTER = timedelta(seconds=20)
@@ -36,6 +39,7 @@ FEED_LENGTH, FEED_REACH = 30, 5000
 # Rates are of the last days, trends compare one week with the week before.
 RATE_DAYS, WEEK = 30, 7
 BOARD_KEPT = 10
+RESULTS_KEPT = 60
 # Towns and villages to choose from change by hand, seldom.
 PLACES_KEPT = 60
 
@@ -301,6 +305,39 @@ def town_rows(scope: Scope, first: date, last: date, *, map: str) -> list[TownRo
             )
         )
     return rows
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a county publishes of a period; shares are 0–1 or None where nothing was counted."""
+
+    due: int
+    closed: int
+    closed_share: float | None
+    found: int
+    resolved: int
+    resolved_share: float | None
+
+
+def published_results(areas: Sequence[Area], period: Period) -> Results:
+    """Return cases closed and disputes resolved in ``areas``, of one level (≤ 3 queries).
+
+    Disputes may be a minute old.
+    """
+    sums = scoring.add_up(scores.of_areas(areas, period).values())
+    closing = scoring.value_of(scoring.CLOSING, sums, ScoreFormula())
+    key = _board_key(f"disputes:{period.first}:{period.last}", areas)
+    found, resolved = kept(
+        key, lambda: found_and_resolved(areas, period.first, period.last), RESULTS_KEPT
+    )
+    return Results(
+        due=closing.whole,
+        closed=closing.parts[0][1],
+        closed_share=closing.value,
+        found=found,
+        resolved=resolved,
+        resolved_share=resolved / found if found else None,
+    )
 
 
 def _board_key(what: str, areas: Iterable[Area]) -> str:

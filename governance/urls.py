@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from governance.views import command, health, map, towns
+from governance.views import command, health, map, scores, towns
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -13,6 +13,11 @@ urlpatterns = [
     path("command/feed/", command.feed, name="command_feed"),
     path("command/figures/", command.figures, name="command_figures"),
     path("command/towns/", towns.town_figures, name="town_figures"),
+    path("scores/", scores.scores_page, name="scores"),
+    path("scores/file/", scores.scores_file, name="scores_file"),
+    path("scores/cases/", scores.scores_cases, name="scores_cases"),
+    path("scores/mine/", scores.scores_mine, name="scores_mine"),
+    path("scores/people/<int:pk>/", scores.scores_person, name="scores_person"),
     path("map/areas/", map.areas, name="map_areas"),
     path("map/points/", map.points, name="map_points"),
     path("api/v1/", include("governance.api.urls")),

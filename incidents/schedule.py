@@ -19,6 +19,17 @@ BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "fold-scores": {
+        "task": "incidents.tasks.fold_scores",
+        "schedule": 10.0,
+        "options": {"expires": 20},
+    },
+    # Looks every night whether last month is written: a night that is missed is made good.
+    "assess-month": {
+        "task": "incidents.tasks.assess_month",
+        "schedule": crontab(hour="4", minute="10"),
+        "options": {"expires": 3600},
+    },
     "sweep-drafts": {
         "task": "incidents.tasks.sweep_drafts",
         "schedule": 3600.0,

@@ -2,7 +2,15 @@
 
 from celery import shared_task
 
-from incidents.services import drafts, figures, retention, training, triage
+from incidents.services import (
+    assessments,
+    drafts,
+    figures,
+    retention,
+    scores,
+    training,
+    triage,
+)
 
 # A task ends after this many rounds, so that one worker process is never held for long.
 ROUNDS = 10
@@ -24,6 +32,20 @@ def fold_figures() -> None:
     for _round in range(ROUNDS):
         if figures.fold(batch=FOLD_BATCH) < FOLD_BATCH:
             break
+
+
+@shared_task
+def fold_scores() -> None:
+    """Bring the scores up to the cases that went on."""
+    for _round in range(ROUNDS):
+        if scores.fold() < scores.BATCH:
+            break
+
+
+@shared_task
+def assess_month() -> None:
+    """Write last month into the files of those who work on the grids, once it is not there yet."""
+    assessments.assess_last_month()
 
 
 @shared_task

@@ -1,7 +1,8 @@
 """Reads about disputes. Nothing here changes a row."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 
 from django.db.models import Count, Q
 from django.utils import timezone
@@ -149,6 +150,22 @@ def figures(*, user: User, scope: Scope, now: datetime | None = None) -> Figures
         **{c.value: Count("pk", filter=running & Q(colour=c)) for c in Colour},
     )
     return Figures(**counts)
+
+
+def found_and_resolved(areas: Collection[Area], first: date, last: date) -> tuple[int, int]:
+    """Return how many disputes were found in ``areas`` on these days, and resolved of them.
+
+    1 query; counts only, so it needs no right to any one of them.
+    """
+    inside = Q(pk__in=[])
+    for area in areas:
+        inside |= Q(**{f"{area.level}_id": area.pk})
+    midnight = timezone.make_aware(datetime.combine(first, time.min))
+    after = timezone.make_aware(datetime.combine(last + timedelta(days=1), time.min))
+    rows = Dispute.objects.filter(inside, registered_at__gte=midnight, registered_at__lt=after)
+    resolved = Count("pk", filter=Q(state__in=SETTLED_STATES))
+    counts = rows.aggregate(found=Count("pk"), resolved=resolved)
+    return counts["found"], counts["resolved"]
 
 
 def candidates(*, place_ids: list[int], roles: tuple[str, ...]) -> list[tuple[int, str]]:

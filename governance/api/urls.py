@@ -4,6 +4,7 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 from governance.api.schema import SchemaView, docs
+from governance.api.scores import ScoresView
 from grids import api as grids
 from incidents import api as incidents
 from mediation import api as mediation
@@ -16,6 +17,7 @@ for floor in (grids, incidents, mediation):
 urlpatterns = [
     *grids.paths,
     *incidents.paths,
+    path("scores/", ScoresView.as_view(), name="api_scores"),
     path("schema/", SchemaView.as_view(), name="api_schema"),
     path("docs/", docs, name="api_docs"),
     path("", include(router.urls)),

@@ -38,7 +38,8 @@ from incidents.models import (
     Whistle,
     WhistleParty,
 )
-from incidents.services import figures
+from incidents.services import figures, scores
+from incidents.services.assessments import assess_last_month
 from incidents.services.catalogue import load_catalogue
 
 BATCH = 500
@@ -68,6 +69,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
         phase("Figures", 1)(_figures())
+        phase("Scores", incidents)(_scores())
         share = incidents / stories.COUNT
         build_disputes(
             county=county,
@@ -98,6 +100,12 @@ def _loaded(county: Area) -> int:
 def _figures() -> int:
     figures.rebuild()
     return 1
+
+
+def _scores() -> int:
+    done = scores.rebuild()
+    assess_last_month()
+    return done
 
 
 def _write_stories(

@@ -193,6 +193,7 @@ class Border:
             "territory/alliances/": {"pk": alliance.pk},
             "territory/boundaries/": {"import_id": boundaries.pk},
             "territory/reorganise/": {"pk": act.pk, "action": "submit", "key": "incidents:open"},
+            "scores/people/": {"pk": worker.pk},
             "incidents/": {"code": case.tracking_code, "action": "accept"},
             "systems/": {"pk": System.objects.create(name=f"{MARK}热线").pk, "act": "close"},
             "worker/sent/": {"code": case.tracking_code},

@@ -29,6 +29,15 @@ from incidents.models.ladder import Ladder, LadderRung
 from incidents.models.notice import Notice
 from incidents.models.retention import RetentionRule
 from incidents.models.rules import OwnerKind, RoutingRule
+from incidents.models.scores import (
+    CaseChange,
+    FactKind,
+    Mark,
+    ScoreFact,
+    ScoreFormula,
+    ScoreSum,
+    Subject,
+)
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.trailing import TrailingCase
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
@@ -40,11 +49,13 @@ __all__ = [
     "Article",
     "Attachment",
     "CallBack",
+    "CaseChange",
     "Category",
     "Deadline",
     "DeadlineVersion",
     "Event",
     "Extension",
+    "FactKind",
     "Figure",
     "FigureDelta",
     "FigureShift",
@@ -52,6 +63,7 @@ __all__ = [
     "Incident",
     "Ladder",
     "LadderRung",
+    "Mark",
     "Notice",
     "OwnerKind",
     "PartyState",
@@ -61,11 +73,15 @@ __all__ = [
     "Road",
     "RoutingRule",
     "Score",
+    "ScoreFact",
+    "ScoreFormula",
+    "ScoreSum",
     "SentCase",
     "Source",
     "Stage",
     "StageClock",
     "State",
+    "Subject",
     "Suggestion",
     "SupervisionNotice",
     "System",

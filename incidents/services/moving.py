@@ -116,6 +116,8 @@ _FOLLOW = """
         SELECT found.id, counted_in, found.town FROM found
           LEFT JOIN given heir ON heir.old = counted_in
          WHERE coalesce(heir.new, counted_in) IS DISTINCT FROM found.town
+    ), noted AS (
+        INSERT INTO incidents_casechange (incident_id) SELECT id FROM found
     ), gone AS (
         DELETE FROM incidents_trailingcase listed USING found
          WHERE listed.incident_id = found.id

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,6 +28,7 @@ from incidents.models import (
     ENDED,
     ActorKind,
     Attachment,
+    CaseChange,
     Category,
     Event,
     FigureDelta,
@@ -171,6 +173,9 @@ class Step:
         self.count_state("", self.from_state)
 
 
+# Rows of a timeline after which no score can be another.
+UNSCORED = frozenset({"remark", "suggest", "route", "warn", "escalate", "forget_contact"})
+
 OFFICE_ROLE = {
     "unit": Role.UNIT_HEAD,
     "grid": Role.GRID_WORKER,
@@ -300,7 +305,9 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         data={**case.data, **case.facts, "round": before["round"]},
         public=case.public,
     )
-    children = [event, *case.take_counts()]
+    children: list[Model] = [event, *case.take_counts()]
+    if case.action not in UNSCORED:
+        children.append(CaseChange())
     if case.actor.kind == ActorKind.USER:
         entry = AuditEntry(
             at=case.now,
