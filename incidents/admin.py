@@ -27,6 +27,7 @@ from incidents.models import (
     Incident,
     RetentionRule,
     RoutingRule,
+    ScoreFormula,
     TriageExample,
     TriageModel,
 )
@@ -170,6 +171,20 @@ class RetentionRuleAdmin(KeptAdmin):
 
     list_display = ["what", "days", "valid_from", "reason"]
     list_filter = ["what"]
+
+
+@admin.register(ScoreFormula)
+class ScoreFormulaAdmin(KeptAdmin):
+    """The weights of scores; a change is a new version from a day on."""
+
+    list_display = [
+        *("version", "valid_from", "basic", "response", "solved", "satisfied"),
+        *("dispatch_count", "dispatch_on_time", "dispatch_right"),
+        *("valid_reports", "misses", "attended", "checked"),
+    ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Article)
