@@ -45,7 +45,7 @@ def cards_desk(request: HttpRequest) -> HttpResponse:
         "whole_town": area is not None and area.level == Level.TOWN,
         "rows": [_row(card) for card in found],
         "without_photo": sum(card.photo is None for card in found),
-        "without_duty_phone": sum(not card.has_duty_phone for card in found),
+        "without_duty_phone": len({card.person.pk for card in found if not card.has_duty_phone}),
         "lacking": [card for card in found if card.lacking],
         "link": service.report_link(found[0].grid, public_address(request)) if found else "",
         "address_is_set": bool(settings.PUBLIC_URL),

@@ -11,8 +11,9 @@ if (list) {
   search.addEventListener("input", () => {
     const wanted = search.value.trim();
     for (const box of boxes) box.closest("label").hidden = !box.dataset.words.includes(wanted);
-    for (const part of list.querySelectorAll("fieldset")) {
+    for (const part of list.querySelectorAll("details")) {
       part.hidden = !part.querySelector("label:not([hidden])");
+      if (wanted) part.open = true;
     }
   });
   // Enter in the search field would send the form.
@@ -21,11 +22,13 @@ if (list) {
   list.addEventListener("click", (event) => {
     const all = event.target.closest("[data-pick-all]");
     if (!all) return;
-    const shown = [...all.closest("fieldset").querySelectorAll("label:not([hidden]) input")];
+    const shown = [...all.closest("details").querySelectorAll("label:not([hidden]) input")];
     const on = shown.some((box) => !box.checked);
     for (const box of shown) box.checked = on;
     tell();
   });
   list.addEventListener("change", tell);
+  // Who was ticked before stays in sight.
+  for (const part of list.querySelectorAll("details")) part.open = !!part.querySelector(":checked");
   tell();
 }
