@@ -435,6 +435,15 @@ def test_every_step_has_its_form_and_a_wrong_one_loses_nothing(world):
     assert "写得很清楚" in wrong.content.decode()
 
 
+def test_an_empty_list_says_how_households_come_in(world):
+    office, command = client_of(world.office), client_of(world.command)
+    assert "还没有登记住户" in office.get(reverse("households")).content.decode()
+    assert reverse("households_sheet") in office.get(reverse("households")).content.decode()
+    assert reverse("households_sheet") not in command.get(reverse("households")).content.decode()
+    none_found = office.get(reverse("households"), {"words": "甲"}).content.decode()
+    assert "还没有登记住户" not in none_found
+
+
 def test_a_household_is_added_at_the_desk(world):
     office = client_of(world.office)
     page = office.get(reverse("household_new"))
