@@ -27,7 +27,7 @@ from _services import Services  # noqa: E402
 
 django.setup()
 
-from benchmarks import county, cpu, report, roster, rows, territory  # noqa: E402
+from benchmarks import county, cpu, report, roster, rows, scores, territory  # noqa: E402
 from benchmarks.load import summary  # noqa: E402
 
 CLIENTS = 8
@@ -43,6 +43,7 @@ ROWS = (
     "coverage",
     "point",
     "subtree",
+    "scores",
 )
 BUILT = VAR / "built.json"
 LAST = VAR / "last.json"
@@ -246,6 +247,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "coverage": territory.measure_coverage,
             "point": territory.point,
             "subtree": territory.subtree,
+            "scores": scores.measure_scores,
         }
         for name in ROWS:
             if name in wanted:
