@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from core.audit_words import name_actions, name_subject
 from core.channels import events
 from core.models import Channel
+from grids import moves
 from grids.desks import Desk, register
 from grids.models import Role
 from grids.services import telling
@@ -32,6 +33,12 @@ def connect() -> None:
     """Register the desk, how people are reached, and the words of the audit trail."""
     register(Desk("messages", _("Messages sent"), "send", frozenset({Role.SYSTEM_ADMIN}), 80))
     events.register_addressees(telling.PERSON, telling.find_person)
+    moves.register(
+        "messages",
+        labels=telling.FOLLOWED,
+        count=telling.count_followers,
+        follow=telling.follow_areas,
+    )
     name_actions(ACTIONS)
     name_subject("channel", _("Channel"), _channels)
     name_subject("template", _("Words of messages"))

@@ -5,9 +5,11 @@ What must not live here: the bell, what is told (the floors above), and the send
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from core.channels import events
 from core.channels.events import Address
@@ -15,6 +17,7 @@ from core.channels.letters import NoLongerNeeded, Refused
 from core.models import Channel
 from core.services import sending
 from grids.models import Area, MessageSettings, Posting, Subscription, User
+from grids.moves import Areas
 
 MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 PERSON, GROUP_CHAT = "person", "group_chat"
@@ -126,3 +129,30 @@ def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
     if not address:
         raise Refused("no_mail")
     return Address(address, chosen.language)
+
+
+FOLLOWED: Mapping[str, Any] = {"group_chats": _("What group chats are told")}
+
+
+def count_followers(areas: Areas) -> dict[str, int]:
+    """Return how many lines of group chats name areas that would be merged (1 query)."""
+    return {"group_chats": Subscription.objects.filter(area__in=_merged(areas)).count()}
+
+
+def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
+    """Let group chats hear of the area that took theirs in, each line once."""
+    found = count_followers(areas)
+    for old, new in _merged(areas).items():
+        for line in Subscription.objects.select_for_update().filter(area=old):
+            there = Subscription.objects.filter(
+                channel=line.channel_id, group=line.group, role=line.role, area=new
+            )
+            if there.exists():
+                line.delete()
+            else:
+                Subscription.objects.filter(pk=line.pk).update(area=new)
+    return found
+
+
+def _merged(areas: Areas) -> dict[int, int]:
+    return {old: new for old, new in areas.items() if old != new}

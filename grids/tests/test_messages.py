@@ -242,7 +242,7 @@ class TestDeadLetters:
         newest = OutboxMessage.objects.latest("pk").pk
         asked = {"state": "dead", "channel": dead.pk, "event": "test.work", "up_to": newest}
         answer = client_of(admin).post("/messages/resend/", asked, follow=True)
-        assert "没有未送达的消息" in answer.content.decode()
+        assert "没有发送失败的消息" in answer.content.decode()
         assert sending.send_due(now=timezone.now() + timedelta(minutes=1)) == 3
         assert AuditEntry.objects.get(action="outbox.resend").data["count"] == 3
 
@@ -446,6 +446,29 @@ class TestTelling:
         assert tell(1, role=Role.GRID_WORKER, area_id=county.grids[0].pk) == 1
         assert tell(2, role=Role.GRID_WORKER, area_id=county.grids[4].pk) == 0
         assert tell(3, role=Role.GRID_CHIEF, area_id=county.grids[0].pk) == 0
+
+    def test_a_group_hears_of_the_village_that_took_its_own_in(self, county, admin):
+        channel = robot()
+        old, new = county.villages[:2]
+        for area in (old, new):
+            channels.add_group(
+                actor=admin,
+                channel_id=channel.pk,
+                groups=[Group.WORK],
+                role=Role.VILLAGE_OFFICE,
+                area=area,
+            )
+        channels.add_group(
+            actor=admin,
+            channel_id=channel.pk,
+            groups=[Group.ALARM],
+            role=Role.VILLAGE_OFFICE,
+            area=old,
+        )
+        told = telling.follow_areas({old.pk: new.pk}, on=timezone.localdate(), actor=admin)
+        assert told == {"group_chats": 2}
+        lines = Subscription.objects.values_list("area_id", "group")
+        assert sorted(lines) == [(new.pk, Group.ALARM), (new.pk, Group.WORK)]
 
     def test_telling_nobody_costs_two_questions(self, county, django_assert_num_queries):
         with django_assert_num_queries(2):

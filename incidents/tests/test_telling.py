@@ -74,7 +74,7 @@ class TestStaff:
     def test_an_emergency_does_not_wait_for_the_morning(
         self, world, handler, channel, gateway, time_machine
     ):
-        night = datetime(2026, 5, 6, 15, 30, tzinfo=UTC)  # half past eleven in China
+        night = datetime(2027, 5, 6, 15, 30, tzinfo=UTC)  # half past eleven in China
         time_machine.move_to(night, tick=False)
         Channel.objects.update(quiet_from=time(21), quiet_until=time(7))
         world.dispatched()
