@@ -27,7 +27,17 @@ from _services import Services  # noqa: E402
 
 django.setup()
 
-from benchmarks import county, cpu, report, roster, rows, scores, territory  # noqa: E402
+from benchmarks import (  # noqa: E402
+    audit,
+    county,
+    cpu,
+    report,
+    roster,
+    rows,
+    scores,
+    territory,
+    visits,
+)
 from benchmarks.load import summary  # noqa: E402
 
 CLIENTS = 8
@@ -44,6 +54,8 @@ ROWS = (
     "point",
     "subtree",
     "scores",
+    "visits",
+    "audit",
 )
 BUILT = VAR / "built.json"
 LAST = VAR / "last.json"
@@ -248,6 +260,8 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "point": territory.point,
             "subtree": territory.subtree,
             "scores": scores.measure_scores,
+            "visits": visits.measure_visits,
+            "audit": audit.measure_audit,
         }
         for name in ROWS:
             if name in wanted:

@@ -49,15 +49,15 @@ def measure_coverage(bench: "Bench") -> Lines:
     county = _county()
     with connection.cursor() as cursor:
         cursor.execute("SET jit = off")
-        floor, _work = _timed(lambda: [cursor.execute(UNIONS), cursor.execute(PAIRS)])
+        floor, _work = timed(lambda: [cursor.execute(UNIONS), cursor.execute(PAIRS)])
         cursor.execute("RESET jit")
     run = coverage.start(area=county, actor=None)
-    took, work = _timed(lambda: coverage.finish(run, progress=_nothing, pause=0.2))
+    took, work = timed(lambda: coverage.finish(run, progress=_nothing, pause=0.2))
     ok = run.state == AuditState.DONE and took <= AUDIT_SECONDS
     bench.results["coverage"] = {"areas": run.total, "seconds": took, "cpu": work, "floor": floor}
     measured = f"{took:.1f} s, {run.faults.count()} faults"
     row = f"coverage audit of {run.total:,} areas"
-    return [_line(row, measured, f"{work:.1f} s", f"≤ {AUDIT_SECONDS} s", ok, floor, took)]
+    return [line(row, measured, f"{work:.1f} s", f"≤ {AUDIT_SECONDS} s", ok, floor, took)]
 
 
 def point(bench: "Bench") -> Lines:
@@ -68,14 +68,14 @@ def point(bench: "Bench") -> Lines:
     rng = Random("points")
     points = [rng.choice(centres).coords for _n in range(POINTS)]
     with connection.cursor() as cursor:
-        floor = _each(points, lambda spot: cursor.execute(BARE_POINT, spot))
-    found = _each(points, lambda spot: place_of_point(longitude=spot[0], latitude=spot[1]))
+        floor = each(points, lambda spot: cursor.execute(BARE_POINT, spot))
+    found = each(points, lambda spot: place_of_point(longitude=spot[0], latitude=spot[1]))
     bench.results["point"] = {"grids": grids, "ms": found, "floor_ms": floor}
     measured = f"{found['mean']:.2f} ms, p95 {found['p95']:.2f} ms"
     row = f"point → grid over {grids:,} polygons"
     ok = found["mean"] <= POINT_MS
     target = f"≤ {POINT_MS} ms (floor: {1000 / floor['mean']:,.0f} bare look-ups/s)"
-    return [_line(row, measured, "", target, ok, floor["mean"] / 1000, found["mean"] / 1000)]
+    return [line(row, measured, "", target, ok, floor["mean"] / 1000, found["mean"] / 1000)]
 
 
 def subtree(bench: "Bench") -> Lines:
@@ -91,21 +91,13 @@ def subtree(bench: "Bench") -> Lines:
         listed = len(rows)
         times = 3 if listed > 10_000 else 200
         with connection.cursor() as cursor:
-            floor = _each(
-                [path] * times, lambda one: cursor.execute(BARE_SUBTREE, [one]).fetchall()
-            )
-        found = _each([rows] * times, lambda one: list(one.all()))
+            floor = each([path] * times, lambda one: cursor.execute(BARE_SUBTREE, [one]).fetchall())
+        found = each([rows] * times, lambda one: list(one.all()))
         bench.results[f"subtree {title}"] = {"rows": listed, "ms": found, "floor_ms": floor}
         row = f"subtree of the {title} scope, {listed:,} areas"
         measured = f"{found['mean']:.1f} ms, p95 {found['p95']:.1f} ms"
-        lines.append(_line(row, measured, "", "", None, floor["mean"] / 1000, found["mean"] / 1000))
+        lines.append(line(row, measured, "", "", None, floor["mean"] / 1000, found["mean"] / 1000))
     return lines
-
-
-def _bare_subtree(path: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(BARE_SUBTREE, [path])
-        return cursor.fetchall()
 
 
 def _county() -> Area:
@@ -119,14 +111,14 @@ def _nothing(_done: int, _total: int) -> None:
     pass
 
 
-def _timed(act: Callable[[], object]) -> tuple[float, float]:
+def timed(act: Callable[[], object]) -> tuple[float, float]:
     """Return seconds by the wall, and by the processors of all programmes together."""
     begun, busy = time.monotonic(), cpu.busy()
     act()
     return time.monotonic() - begun, cpu.busy() - busy
 
 
-def _each(given: list[Any], act: Callable[[Any], object]) -> dict[str, float]:
+def each(given: list[Any], act: Callable[[Any], object]) -> dict[str, float]:
     """Return mean and p95 in ms of ``act`` over ``given``, the first few left out."""
     for one in given[:WARM]:
         act(one)
@@ -139,7 +131,7 @@ def _each(given: list[Any], act: Callable[[Any], object]) -> dict[str, float]:
     return {"mean": sum(times) / len(times), "p95": times[int(len(times) * 0.95)]}
 
 
-def _line(
+def line(
     row: str, measured: str, work: str, target: str, ok: bool | None, floor: float, took: float
 ) -> list[str]:
     met = "" if ok is None else ("yes" if ok else "no")
