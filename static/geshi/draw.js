@@ -128,7 +128,9 @@ async function start(holder) {
   const answer = await fetch(ground, { headers: { Accept: "application/json" } });
   const features = answer.ok ? (await answer.json()).features : [];
   const under = L.featureGroup().addTo(map);
-  const byRole = drawByRole(under, features, { styles: GROUND });
+  // What is to be cut stands out; what is to be redrawn lies faint below the drawing.
+  const styles = mode === "line" ? { ...GROUND, self: { ...MINE, interactive: false } } : GROUND;
+  const byRole = drawByRole(under, features, { styles });
   fixed = corners([...(byRole.neighbour || []), ...(byRole.parent || [])]);
   const found = L.geoJSON(pieces(), { style: ({ properties }) => GROUND[properties.role] }).addTo(map);
   drawn.bringToFront();

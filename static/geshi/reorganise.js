@@ -3,9 +3,10 @@
 import { createMap } from "./map.js";
 import { nameShapes } from "./territory.js";
 
+// In the order they are drawn: the borders of today lie dashed over those to come.
 const STYLES = {
-  before: { color: "#b25e00", dashArray: "7 5", fillColor: "#b25e00", fillOpacity: 0.06, interactive: false },
   after: { color: "#0f5c6e", fillColor: "#0f5c6e", fillOpacity: 0.1, interactive: false },
+  before: { color: "#b25e00", dashArray: "7 5", fillColor: "#b25e00", fillOpacity: 0.06, interactive: false },
 };
 const WEIGHT = { town: 3.5, village: 2 };
 
@@ -23,7 +24,7 @@ async function start(holder) {
       style: ({ properties }) => ({ ...STYLES[role], weight: WEIGHT[properties.level] || 2 }),
       onEachFeature: ({ properties }, shape) => {
         shape.properties = properties;
-        if (properties.level === "village") named.push([role, shape]);
+        if (properties.level === "village") named.push(shape);
       },
     }).addTo(map);
   });
@@ -35,9 +36,11 @@ async function start(holder) {
       if (checked) sides[dataset.side].addTo(map);
       else sides[dataset.side].remove();
     });
-    const role = map.hasLayer(sides.after) ? "after" : "before";
-    named.forEach(([, shape]) => shape.unbindTooltip());
-    unname = nameShapes(map, named.filter(([side]) => side === role && map.hasLayer(sides[side])).map(([, shape]) => shape));
+    if (map.hasLayer(sides.before)) sides.before.bringToFront();
+    named.forEach((shape) => shape.unbindTooltip());
+    // Names of one side only: those of both would lie over each other.
+    const side = map.hasLayer(sides.before) ? "before" : "after";
+    unname = nameShapes(map, named.filter((shape) => shape.properties.role === side && map.hasLayer(shape)));
   };
   holder.addEventListener("change", show);
   show();
