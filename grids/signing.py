@@ -32,6 +32,15 @@ def connect() -> None:
         )
     )
     desks.register(
+        desks.Desk(
+            "admin:index",
+            _("Administration site"),
+            "settings",
+            frozenset({Role.SYSTEM_ADMIN}),
+            rank=99,
+        )
+    )
+    desks.register(
         desks.Desk("reveals", _("Who looked"), "eye", LINE_ROLES | {Role.AUDIT_ADMIN}, rank=92)
     )
 

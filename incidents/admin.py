@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.admin import HistoryAdmin, HistoryInline
-from grids.admin import KeptAdmin
+from grids.admin import KeptAdmin, RecordedAdmin
 from incidents.models import (
     Article,
     Category,
@@ -56,7 +56,7 @@ def show_deadlines(versions: QuerySet[DeadlineVersion]) -> SafeString:
 
 
 @admin.register(Category)
-class CategoryAdmin(admin.ModelAdmin):
+class CategoryAdmin(RecordedAdmin):
     """The catalogue. Items that cases use are switched off, not deleted."""
 
     list_display = [
@@ -101,9 +101,10 @@ class RuleForm(forms.ModelForm):
 
 
 @admin.register(RoutingRule)
-class RoutingRuleAdmin(admin.ModelAdmin):
+class RoutingRuleAdmin(RecordedAdmin):
     """The routing table, first match wins. The last error of a rule stands beside it."""
 
+    subject_type = "routing_rule"
     form = RuleForm
     list_display = [
         *("position", "name", "active", "conditions", "owner_kind", "department", "error"),

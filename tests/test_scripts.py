@@ -76,7 +76,7 @@ def answers(address: str) -> bool:
 @pytest.mark.parametrize(
     "name",
     ["script/_lib.sh", "script/setup", "script/server", "script/services", "script/test"]
-    + ["script/bench", "script/pictures", ".ci/run"],
+    + ["script/manage", "script/bench", "script/pictures", ".ci/run", "deploy/geshi-manage"],
 )
 def test_script_is_correct_shell(name):
     subprocess.run(["sh", "-n", ROOT / name], check=True)
@@ -122,6 +122,68 @@ def test_a_signal_ends_the_steps_with_all_they_started(tmp_path, number):
     assert script.wait(30) == 128 + number
     assert processes_starting(running) == []
     assert "tidied up" in output.read_text()
+
+
+def checkout_that_tells(home: Path, script: str) -> Path:
+    """A checkout with this script, and a Python that prints what it was called with."""
+    told = home / script
+    for path in (told, home / "script/_lib.sh"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path.relative_to(home), path)
+    python = home / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nenv\nprintf '<%s>' \"$@\"\n")
+    python.chmod(0o755)
+    for path in (home, *home.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o755)
+    return told
+
+
+def test_commands_of_a_deployment_take_the_settings_as_they_stand(tmp_path):
+    command = checkout_that_tells(tmp_path, "deploy/geshi-manage")
+    link = tmp_path / "sbin-geshi-manage"
+    link.symlink_to(command)
+    # Only root becomes somebody else, and nobody else may look into this test's directory.
+    setpriv = tmp_path / "bin/setpriv"
+    setpriv.parent.mkdir()
+    setpriv.write_text(
+        '#!/bin/sh\necho "$1"\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n'
+    )
+    setpriv.chmod(0o755)
+    env = tmp_path / "geshi.env"
+    odd = "postgis://geshi:a&b$HOME'\"#c d@db/geshi"
+    env.write_text(f"# a word\n\nDATABASE_URL={odd}\nGESHI_HTTPS=1\nlower=no\nREDIS_URL=last")
+    done = subprocess.run(
+        [link, "migrate", "two words"],
+        env=clean_environment(GESHI_ENV=str(env), PATH=f"{setpriv.parent}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert ("--reuid=geshi" in lines) == (os.geteuid() == 0)
+    assert {f"DATABASE_URL={odd}", "GESHI_HTTPS=1", "REDIS_URL=last"} <= set(lines)
+    assert "lower=no" not in lines
+    assert lines[-1] == "<manage.py><migrate><two words>"
+
+
+@pytest.mark.parametrize("own_county", [True, False])
+def test_commands_of_a_checkout_take_the_key_of_its_county(tmp_path, own_county):
+    command = checkout_that_tells(tmp_path, "script/manage")
+    (tmp_path / "var").mkdir(exist_ok=True)
+    if own_county:
+        (tmp_path / "var/secret_key").write_text("its own")
+    done = subprocess.run(
+        [command, "create_admin", "wang"],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert ("GESHI_SECRET_KEY=its own" in lines) == own_county
+    assert f"GESHI_DEMO={0 if own_county else 1}" in lines
+    assert lines[-1].endswith("manage.py><create_admin><wang>")
 
 
 def test_ci_runs_the_tests_and_nothing_else():

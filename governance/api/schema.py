@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
@@ -22,6 +23,7 @@ class SchemaView(SpectacularAPIView):
 
 
 @public
+@require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """Show every operation with its parameters and fields."""
     schema = SchemaGenerator().get_schema(request=None, public=True)
@@ -56,6 +58,12 @@ def _operation(schema: Any, path: str, method: str, found: dict[str, Any]) -> di
         "answers": [
             {"status": status, "fields": _fields(schema, _answer(answer))}
             for status, answer in found["responses"].items()
+            if status < "300"
+        ],
+        "refusals": [
+            {"status": status, "why": answer["description"]}
+            for status, answer in found["responses"].items()
+            if status >= "300"
         ],
     }
 

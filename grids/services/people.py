@@ -97,8 +97,9 @@ class Post:
 def check_posting(posting: Posting, *, actor: User | None) -> None:
     """Refuse a posting that the roster cannot hold; raises Invalid.
 
-    Each role has its level of area. Nobody posts themselves, or makes one of the three
-    administrators, who could then do the work of another. The rest is the table's own rules.
+    Each role has its level of area. Nobody posts themselves, makes one of the three
+    administrators, or gives one another post: each could then do the work of somebody else. The
+    rest is the table's own rules.
     """
     if actor and posting.user_id == actor.pk:
         raise Invalid(_("Nobody may give a post to themselves."), field="user")
@@ -106,6 +107,8 @@ def check_posting(posting: Posting, *, actor: User | None) -> None:
         raise Invalid(
             _("Administrators are appointed at the server (manage.py create_admin)."), field="role"
         )
+    if actor and accounts.is_keeper(posting.user):
+        raise Invalid(_("An administrator of the system holds no other post."), field="user")
     levels = ROLE_LEVELS.get(posting.role)
     if levels and posting.area and posting.area.level not in levels:
         raise Invalid(

@@ -168,6 +168,14 @@ def test_the_post_and_account_of_an_administrator_are_out_of_reach(administrator
     assert User.objects.filter(pk=keeper.pk, username=keeper.username).exists()
 
 
+@pytest.mark.parametrize("role", KEEPER_ROLES)
+def test_an_administrator_is_given_no_other_post(administrator, county, role):
+    keeper = person(role, county.county)
+    response = post_in_admin(administrator, keeper, Role.COMMAND, area=county.county.pk)
+    assert "不得兼任其他岗位" in response.content.decode()
+    assert keeper.postings.count() == 1
+
+
 def test_the_system_administrator_sets_no_password_and_locks_nobody(administrator, county):
     worker = person(Role.GRID_WORKER, county.grids[0])
     before = User.objects.get(pk=worker.pk).password

@@ -3,12 +3,14 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from grids.access import public
 from grids.desks import desks_for
 
 
 @public
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Send staff to the first desk of their roles; show everybody else the landing page."""
     if not request.user.is_authenticated:

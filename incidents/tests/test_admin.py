@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
+from core.models import AuditEntry
 from incidents.models import (
     Article,
     Category,
@@ -130,3 +131,14 @@ def test_cases_and_their_timeline_are_only_read(admin, world):
         assert admin.post(change(row), {}).status_code == 403
         url = reverse(f"admin:incidents_{row._meta.model_name}_delete", args=[row.pk])
         assert admin.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_every_change_of_a_routing_rule_is_on_record(admin):
+    rule = RoutingRule.objects.create(position=1, name="夜间", owner_kind=OwnerKind.PERSON)
+    data = fields_of(admin.get(change(rule))) | {"name": "夜间转指挥中心"}
+    assert admin.post(change(rule), data).status_code == 302
+    delete = reverse("admin:incidents_routingrule_delete", args=[rule.pk])
+    assert admin.post(delete, {"post": "yes"}).status_code == 302
+    found = AuditEntry.objects.filter(subject_type="routing_rule", subject_id=rule.pk)
+    done = set(found.values_list("action", flat=True))
+    assert {"admin_changed", "admin_deleted"} <= done
