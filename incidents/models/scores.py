@@ -8,6 +8,7 @@ marks add up to is written in incidents/scoring.py.
 
 from datetime import date
 from enum import IntFlag, StrEnum
+from typing import Any
 
 import pgtrigger
 from django.db import models
@@ -160,7 +161,7 @@ def _hundred(name: str, first: str, *others: str) -> models.CheckConstraint:
     )
 
 
-def _percent(label: object, default: int) -> models.PositiveSmallIntegerField:
+def _percent(label: Any, default: int) -> models.PositiveSmallIntegerField:
     return models.PositiveSmallIntegerField(label, default=default)
 
 

@@ -103,7 +103,9 @@ def _area_rows(areas: Collection[Area], period: Period, *, monthly: bool) -> lis
     return _fact_rows(f"{level}_id", ids, period, monthly=monthly)
 
 
-def of_departments(county_ids: Collection[int], ids: Collection[int], period: Period) -> Any:
+def of_departments(
+    county_ids: Collection[int], ids: Collection[int], period: Period
+) -> dict[int, Sums]:
     """Return the sums of each of these departments of the counties by id (1 query)."""
     rows = _kept_rows(Subject.DEPARTMENT, county_ids, ids, period, monthly=False)
     return _without_months(rows, ids)
@@ -165,7 +167,7 @@ def _kept_rows(
     if period.last < period.first:
         return []
     spans = period.spans
-    values = {
+    values: dict[str, Any] = {
         "whole": [whole for whole, _since, _until in spans],
         "since": [since for _whole, since, _until in spans],
         "until": [until for _whole, _since, until in spans],
@@ -188,7 +190,8 @@ def _fact_rows(
 ) -> list[tuple]:
     # Only a name of a column and a constant stand in the text; every value is a parameter.
     statement = _FROM_FACTS.format(column=column, month=_MONTH if monthly else "NULL::date")
-    values = {"ids": ids, "kinds": list(kinds), "since": period.first, "until": period.last}
+    values: dict[str, Any] = {"ids": ids, "since": period.first, "until": period.last}
+    values["kinds"] = list(kinds)
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
@@ -207,7 +210,7 @@ _POSTED_THERE = """
 
 
 def _missed_rows(ids: list[int], period: Period, *, monthly: bool) -> list[tuple]:
-    values = {"ids": ids, "since": period.first, "until": period.last}
+    values: dict[str, Any] = {"ids": ids, "since": period.first, "until": period.last}
     with connection.cursor() as cursor:
         cursor.execute(_POSTED_THERE.format(month=_MONTH if monthly else "NULL::date"), values)
         return cursor.fetchall()
