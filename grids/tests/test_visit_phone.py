@@ -130,10 +130,10 @@ def test_without_signal_every_door_of_the_round_can_be_visited(phone, page_zh, p
         phone.locator("dialog[open] .g-shot").wait_for()
         phone.locator("dialog[open] [type=submit]").click()
         phone.locator(".w-draft", has_text=door).wait_for()
-    assert phone.locator(".v-did", has_text="待发送").count() == 2
+    phone.locator(".v-did", has_text="待发送").nth(1).wait_for()
     phone.context.set_offline(False)
     phone.locator(".w-drafts").wait_for(state="hidden")
-    assert phone.locator(".v-did", has_text="已保存").count() == 2
+    phone.locator(".v-did", has_text="已保存").nth(1).wait_for()
     sent = Visit.objects.order_by("household__address")
     assert [(one.diary, one.photos.count()) for one in sent] == [
         ("近屋一切都好", 1), ("远屋一切都好", 1),

@@ -126,7 +126,8 @@ const kept = (form) => [...form.elements].filter((field) =>
   && !["file", "password", "submit", "button"].includes(field.type)
   && (field.type !== "hidden" || field.dataset.keepHidden !== undefined));
 
-function save(form) {
+/** Keeps what is typed into the form now, under its key. */
+export function save(form) {
   const values = kept(form).map((field) => ({
     name: field.name,
     value: field.value,

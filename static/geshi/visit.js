@@ -1,5 +1,5 @@
 // The visitor's phone: the round by nearness, check-in at the door, the diary kept until it is sent.
-import { csrf, forget, restore, toast } from "./app.js";
+import { csrf, forget, restore, save, toast } from "./app.js";
 import { createMap } from "./map.js";
 import { Refused, blob, newKey, photoPicker, post, unsent } from "./unsent.js";
 
@@ -178,6 +178,8 @@ function quick(dialog) {
     sent: (url) => { dialog.close(); mark(stop, url); },
     waits: () => { dialog.close(); mark(stop); window.scrollTo({ top: 0 }); },
   });
+  // At once: the next door may be opened before the pause is over after which forms are kept.
+  form.addEventListener("input", () => save(form));
   function open() {
     const { household, address } = stop.dataset;
     blank();
