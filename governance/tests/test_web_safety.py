@@ -191,6 +191,7 @@ def test_public_forms_are_counted_by_address(settings, monkeypatch):
         "i18n/setlang/": "sets a cookie",
         "login/passkey/": "gives a challenge to whoever has shown the password",
         "login/second/": "counts whoever has shown the password",
+        "photos/": "counts photos that are there",
         "rate/%(token)s/": "counts ratings that are complete, and wrong tokens",
         "report/": "counts reports that are complete",
     }
