@@ -105,6 +105,7 @@ def send(channel: Channel, letter: Letter) -> None:
 
 
 def _robot(channel: Channel) -> Any:
+    robot: Any
     try:
         token = token_of(channel.kind, channel.address)
         # The plugins fill the token in with str.format.
