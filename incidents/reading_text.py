@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 READ_AT_MOST = 4_000
 
@@ -202,7 +203,7 @@ def _date(match: re.Match[str], today: datetime) -> datetime | None:
     return found
 
 
-def _replace(moment: datetime, **parts: int) -> datetime | None:
+def _replace(moment: datetime, **parts: Any) -> datetime | None:
     try:
         return moment.replace(**parts)
     except ValueError:

@@ -173,13 +173,13 @@ def _claim(now: datetime) -> Paper | None:
         return None
     waiting = Paper.objects.filter(state=State.WAITING).order_by("made_at")
     found = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("owner")
-    paper = found.first()
-    if paper is None:
+    claimed = found.first()
+    if claimed is None:
         return None
-    paper.state, paper.claimed_at = State.DRAWING, timezone.now()
-    paper.attempts += 1
-    paper.save(update_fields=["state", "claimed_at", "attempts"])
-    return paper
+    claimed.state, claimed.claimed_at = State.DRAWING, timezone.now()
+    claimed.attempts += 1
+    claimed.save(update_fields=["state", "claimed_at", "attempts"])
+    return claimed
 
 
 def _draw(paper: Paper) -> None:

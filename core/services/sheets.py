@@ -275,12 +275,13 @@ def _save_next() -> bool:
                 _save(upload)
     except Exception:
         logger.exception("sheet %s could not be saved", pk)
-        _stumbled(pk)
+        if pk is not None:
+            _stumbled(pk)
         return False
     return True
 
 
-def _stumbled(pk: UUID | None) -> None:
+def _stumbled(pk: UUID) -> None:
     confirmed = SheetUpload.objects.filter(pk=pk, state=State.CONFIRMED)
     confirmed.update(attempts=F("attempts") + 1)
     for upload in confirmed.filter(attempts__gte=MOST_ATTEMPTS):

@@ -190,7 +190,8 @@ class MailForm(ChannelForm):
 
 def channel_form(channel: Channel, data: Any = None) -> ChannelForm:
     """Return the form of a channel, new or stored, filled with what may be shown of it."""
-    made: type[ChannelForm] = {Kind.SMS: SmsForm, Kind.MAIL: MailForm}.get(channel.kind, RobotForm)
+    forms_of: dict[str, type[ChannelForm]] = {Kind.SMS: SmsForm, Kind.MAIL: MailForm}
+    made = forms_of.get(channel.kind, RobotForm)
     initial: dict[str, Any] = {"seen": channel.version, **channel.options}
     if channel.pk:
         initial |= {

@@ -53,7 +53,10 @@ def _named_areas(county: Area) -> list[_Named]:
             .filter(path__startswith=county.path, level__in=[Level.TOWN, Level.VILLAGE])
             .values_list("pk", "path", "level", "name")
         )
-        return [_Named(*row, tuple(spoken_names(row[3]))) for row in found]
+        return [
+            _Named(pk, path, level, name, tuple(spoken_names(name)))
+            for pk, path, level, name in found
+        ]
 
     return remembered(f"places:names:{county.pk}", read, NAMES_KEPT)
 

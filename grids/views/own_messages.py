@@ -31,7 +31,7 @@ from grids.services import channels as service
 def own_messages(request: HttpRequest) -> HttpResponse:
     """Show and take a person's own choice (5 queries beside the frame's)."""
     channels = read.personal_channels()
-    own = MessageSettings.objects.filter(user=request.user).first()
+    own = MessageSettings.objects.filter(user=request.user.pk).first()
     chosen = read.chosen_by(request.user)
     initial = {
         "language": (own.language if own else "") or languages()[0],

@@ -173,6 +173,7 @@ def worker_file_go_on(
     entry = files.entry_of(kind, entry_id, person)
     sent = request.POST if request.method == "POST" else None
     form: Any
+    go_on: Any
     if isinstance(entry, Selection):
         form = forms.SelectionForm(sent, grids=files.grids_of(person), selection=entry)
         go_on = partial(service.record_selection, person=person)

@@ -148,9 +148,8 @@ class LadderForm(forms.Form):
         required=False,
     )
 
-    def __init__(self, *args: Any, ladder: Ladder | None = None, **kwargs: Any) -> None:
-        initial = {"tier": ladder.tier} if ladder else {}
-        super().__init__(*args, initial=initial, prefix="ladder", **kwargs)
+    def __init__(self, data: Any = None, *, ladder: Ladder | None = None) -> None:
+        super().__init__(data, initial={"tier": ladder.tier} if ladder else {}, prefix="ladder")
         held = {row.rung: row for row in ladder.rungs.all()} if ladder else {}
         for rung in Rung:
             row = held.get(rung)

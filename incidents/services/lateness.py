@@ -34,7 +34,8 @@ def on_clock_timers(timers: list[Timer], now: datetime) -> list[Timer]:
     }
     # The lock may have been waited for by a step that changed the clocks: read them again.
     clocks = _clocks(list(clocks))
-    busy, taken = [], {}
+    busy: list[Timer] = []
+    taken: dict[int, int] = {}
     for timer in timers:
         clock = clocks.get(timer.subject_id)
         if clock is None:

@@ -172,7 +172,11 @@ def hold(areas: Areas, *, told: Collection[int], later: bool) -> None:
 
     With ``later`` past cases are listed instead where they are many (≤ 3 queries).
     """
-    values = {"old": list(areas), "told": list(told), "most": PAST_AT_ONCE}
+    values: dict[str, Any] = {
+        "old": list(areas),
+        "told": list(told),
+        "most": PAST_AT_ONCE,
+    }
     with connection.cursor() as cursor:
         if later:
             cursor.execute(_MANY, values)
@@ -285,7 +289,7 @@ _IN_PARTS = """
 
 def tell(renamed: Renamed) -> int:
     """Write on the timeline of open cases in these areas what is called otherwise (1 query)."""
-    values = {
+    values: dict[str, Any] = {
         "told": list(renamed),
         "was": [was for was, _now in renamed.values()],
         "called": [called for _was, called in renamed.values()],
