@@ -16,12 +16,10 @@ from core.places import SYSTEMS
 from grids.models import Area
 from grids.queries.codes import area_of_code
 from grids.queries.messaging import sms_is_offered
-from incidents.forms.fields import PhotosField
+from incidents.forms.fields import PhoneField, PhotosField
 from incidents.models import Category, Score
 from incidents.services.intake import TEXT_LIMIT
 
-# A mobile number, or a landline with its area code, once spaces and dashes are gone.
-_PHONE = re.compile(r"(?:\+?86)?1[3-9]\d{9}|0\d{9,11}")
 _NOT_IN_A_CODE = re.compile(r"[^0-9A-Z]")
 
 
@@ -64,12 +62,7 @@ class ReportForm(PublicForm):
         Category.objects.none(), label=_("Kind of matter"), required=False, to_field_name="code"
     )
     name = forms.CharField(label=_("Your name"), max_length=40, required=False)
-    phone = forms.CharField(
-        label=_("Your phone"),
-        max_length=20,
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "tel"}),
-    )
+    phone = PhoneField(label=_("Your phone"), autocomplete="tel")
     wants_sms = forms.BooleanField(label=_("Tell me by SMS how it goes on"), required=False)
     # Kept on the device with the rest: what is sent again after a break is the same report.
     report_key = forms.UUIDField(
@@ -87,10 +80,6 @@ class ReportForm(PublicForm):
         field.choices = [("", _("I do not know, please decide for me")), *majors.items()]
         if not sms_is_offered():
             del self.fields["wants_sms"]
-
-    def clean_phone(self) -> str:
-        """Return the number in plain digits."""
-        return plain_phone(self.cleaned_data["phone"])
 
     def clean_grid(self) -> Area | None:
         """Return the area of the code on the sign; a code nobody knows is simply not used."""
@@ -112,18 +101,6 @@ class ReportForm(PublicForm):
         if data.get("wants_sms") and not data.get("phone") and "phone" not in self.errors:
             self.add_error("phone", _("Please leave your mobile number for the SMS."))
         return data
-
-
-def plain_phone(typed: str) -> str:
-    """Return a phone number in plain digits. Raises ValidationError for what is none.
-
-    >>> plain_phone("１９９ 0000-1234")
-    '19900001234'
-    """
-    digits = re.sub(r"[\s()-]", "", unicodedata.normalize("NFKC", typed))
-    if digits and not _PHONE.fullmatch(digits):
-        raise ValidationError(_("Please look at the phone number again."))
-    return digits
 
 
 def area_on_sign(code: str) -> Area | None:

@@ -367,7 +367,7 @@ def test_a_town_writes_an_inspection_down_in_its_own_place(world):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"phone": "12"}, "请检查电话号码"),
+        ({"phone": "12"}, "手机号应为 11 位"),
         ({"source": "resident"}, "来源"),
         ({"photos": [str(uuid.uuid4())]}, "照片已失效"),
     ],

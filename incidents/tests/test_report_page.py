@@ -48,7 +48,7 @@ def test_pressing_twice_is_one_report_and_new_words_are_another(client, world):
     ("wrong", "words"),
     [
         ({"text": ""}, "请写明发生了什么问题"),
-        ({"phone": "1234"}, "请检查电话号码"),
+        ({"phone": "1234"}, "手机号应为 11 位"),
         ({"lat": "33.6"}, "请在地图上重新选择位置"),
         ({"lat": "39.9", "lon": "116.4"}, "不在本县"),
         ({"photos": [str(uuid.uuid4())]}, "照片已失效"),
