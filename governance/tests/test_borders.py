@@ -41,13 +41,15 @@ pytestmark = pytest.mark.django_db
 # A word that stands in names, texts and addresses of the first town alone.
 MARK = "界外"
 # Names and codes of places, which are public; the county's list of themes; everybody's own account.
-# Channels and words of messages are the installation's, and of no town.
+# Channels and words of messages, deadlines and AI models are the county's, and of no town.
 OPEN_TO_ALL = (
     "api/v1/areas/",
     "territory/themes/",
     "account/factor/",
     "account/file/",
     "messages/",
+    "deadlines/",
+    "triage/models/",
 )
 SQUARE = [[115.201, 33.601], [115.205, 33.601], [115.205, 33.605], [115.201, 33.601]]
 
