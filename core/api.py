@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from core.errors import Invalid
 
@@ -23,6 +24,36 @@ def key_parameter(field: str) -> OpenApiParameter:
         OpenApiParameter.HEADER,
         description=f"Stands for {field} where the body has none.",
     )
+
+
+class Number(serializers.FloatField):
+    """A number that may have a fraction; true and false are none."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Return the number. Raises serializers.ValidationError."""
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Words(serializers.CharField):
+    """Text; a number is none: as one, a phone has lost its first zeros."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raises serializers.ValidationError."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Key(serializers.UUIDField):
+    """A UUID written out; a bare number, which others could hit on, is none."""
+
+    def to_internal_value(self, data: Any) -> uuid.UUID:
+        """Return the UUID. Raises serializers.ValidationError."""
+        if not isinstance(data, str | uuid.UUID):
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
 
 
 def checked(shape: serializers.Serializer, data: Any) -> dict[str, Any]:
@@ -43,11 +74,16 @@ def _flat(said: Any) -> list[str]:
     return [str(text) for text in said]
 
 
-def key_of(header: str) -> uuid.UUID:
-    """Return the key of the header, or a new one. A key others could hit on is refused."""
-    if not header:
-        return uuid.uuid4()
+def key_from(request: Request, given: uuid.UUID | None) -> uuid.UUID:
+    """Return the key ``given`` in the body, else the header's, else a new one.
+
+    Raises Invalid for a header that others could hit on, even where it is not needed.
+    """
+    header = request.headers.get(KEY_HEADER)
     try:
-        return uuid.UUID(header)
+        named = None if header is None else uuid.UUID(header)
+        if header is not None and str(named) != header.lower():
+            raise ValueError(header)
     except ValueError as error:
         raise Invalid(_("The key must be a UUID."), field=KEY_HEADER) from error
+    return given or named or uuid.uuid4()

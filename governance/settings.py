@@ -292,6 +292,13 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Geshi API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What is sent is described apart from what is answered: a file is bytes in the one, an address
+    # in the other.
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "governance.api.refusals.tell",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "IncidentState": "incidents.models.State",
         "DisputeState": "mediation.models.DisputeState",

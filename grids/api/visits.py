@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import ratelimit
-from core.api import KEY_HEADER, checked, key_of, key_parameter
+from core.api import Key, Number, checked, key_from, key_parameter
 from core.places import SYSTEMS
 from grids.access import HasRole
 from grids.models import NEVER, Household, Visit
@@ -75,8 +75,8 @@ class Round(serializers.Serializer):
 class Here(serializers.Serializer):
     """Where the phone is: it orders the round and is kept nowhere."""
 
-    lat = serializers.FloatField(min_value=-90, max_value=90)
-    lon = serializers.FloatField(min_value=-180, max_value=180)
+    lat = Number(min_value=-90, max_value=90)
+    lon = Number(min_value=-180, max_value=180)
 
 
 class OverduePage(serializers.Serializer):
@@ -101,9 +101,9 @@ class VisitIn(serializers.Serializer):
     at = serializers.DateTimeField(
         required=False, allow_null=True, default=None, help_text="When; now if not given."
     )
-    lat = serializers.FloatField(required=False, allow_null=True, default=None)
-    lon = serializers.FloatField(required=False, allow_null=True, default=None)
-    accuracy = serializers.FloatField(
+    lat = Number(required=False, allow_null=True, default=None)
+    lon = Number(required=False, allow_null=True, default=None)
+    accuracy = Number(
         required=False, allow_null=True, default=None, min_value=0, max_value=100_000,
         help_text="Of the position, in metres.",
     )  # fmt: skip
@@ -118,7 +118,7 @@ class VisitIn(serializers.Serializer):
         default=list,
         help_text="JPEG, PNG or WebP; needs multipart/form-data.",
     )
-    visit_key = serializers.UUIDField(
+    visit_key = Key(
         required=False, allow_null=True, default=None, help_text="The same key is one visit."
     )
 
@@ -185,7 +185,7 @@ class VisitsView(APIView):
         stored, new = record_visit(
             sent=SentVisit(
                 household_id=data["household"],
-                key=data["visit_key"] or key_of(request.headers.get(KEY_HEADER, "")),
+                key=key_from(request, data["visit_key"]),
                 met=data["met"],
                 at=data["at"],
                 latitude=data["lat"],

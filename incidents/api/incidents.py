@@ -32,6 +32,8 @@ from incidents.services.step import check
 from incidents.workflow import Actor, available
 
 STAFF = frozenset(Role.values) - KEEPERS
+# A day, or nothing, which asks nothing.
+DAY = {"type": "string", "pattern": r"^(\d{4}-\d{2}-\d{2})?$"}
 CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
 
 
@@ -57,10 +59,10 @@ class IncidentViewSet(viewsets.ViewSet):
             OpenApiParameter("department", int),
             OpenApiParameter("tier", enum=Tier.values),
             OpenApiParameter("source", enum=Source.values),
-            OpenApiParameter("urgency", enum=[0, 1, 2]),
+            OpenApiParameter("urgency", int, enum=[0, 1, 2]),
             OpenApiParameter("overdue", enum=["1"]),
-            OpenApiParameter("since", OpenApiTypes.DATE),
-            OpenApiParameter("until", OpenApiTypes.DATE),
+            OpenApiParameter("since", DAY),
+            OpenApiParameter("until", DAY),
             OpenApiParameter("text", str),
         ],
         responses=IncidentPage,

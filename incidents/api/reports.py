@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import ratelimit
-from core.api import KEY_HEADER, checked, key_of, key_parameter
+from core.api import Key, Number, Words, checked, key_from, key_parameter
 from core.errors import Invalid
 from core.places import SYSTEMS
 from incidents.forms.fields import MAX_PHOTOS
@@ -34,26 +34,26 @@ _drafts = signing.Signer(salt="incidents.api.drafts")
 class ReportIn(serializers.Serializer):
     """What is reported. Anything else in the body is ignored."""
 
-    text = serializers.CharField(min_length=2, max_length=TEXT_LIMIT)
-    lat = serializers.FloatField(required=False, allow_null=True, default=None)
-    lon = serializers.FloatField(required=False, allow_null=True, default=None)
+    text = Words(min_length=2, max_length=TEXT_LIMIT)
+    lat = Number(required=False, allow_null=True, default=None)
+    lon = Number(required=False, allow_null=True, default=None)
     coordinate_system = serializers.ChoiceField(choices=list(SYSTEMS), default="wgs84")
-    address = serializers.CharField(max_length=200, allow_blank=True, default="")
-    category = serializers.CharField(
+    address = Words(max_length=200, allow_blank=True, default="")
+    category = Words(
         max_length=20, allow_blank=True, default="", help_text="Code of the catalogue."
     )
-    name = serializers.CharField(max_length=40, allow_blank=True, default="")
-    phone = serializers.CharField(max_length=20, allow_blank=True, default="")
+    name = Words(max_length=40, allow_blank=True, default="")
+    phone = Words(max_length=20, allow_blank=True, default="")
     photos = serializers.ListField(
-        child=serializers.UUIDField(),
+        child=Key(),
         max_length=MAX_PHOTOS,
         default=list,
         help_text="Ids of photos sent before.",
     )
-    draft_key = serializers.CharField(
+    draft_key = Words(
         max_length=200, allow_blank=True, default="", help_text="As given with the photos."
     )
-    report_key = serializers.UUIDField(
+    report_key = Key(
         required=False, allow_null=True, default=None, help_text="The same key is one report."
     )
 
@@ -69,7 +69,7 @@ class PhotoIn(serializers.Serializer):
     """A JPEG, PNG or WebP of at most 10 MB, and the key of those sent before, if any."""
 
     photo = serializers.FileField()
-    draft_key = serializers.CharField(max_length=200, required=False)
+    draft_key = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
 
 class PhotoOut(serializers.Serializer):
@@ -105,7 +105,7 @@ class ReportView(PublicView):
         sent = Report(
             text=data["text"],
             source=Source.RESIDENT,
-            key=data["report_key"] or key_of(request.headers.get(KEY_HEADER, "")),
+            key=key_from(request, data["report_key"]),
             latitude=data["lat"],
             longitude=data["lon"],
             coordinate_system=data["coordinate_system"],

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from core.choices import labels
@@ -42,6 +43,7 @@ class IncidentRow(serializers.Serializer):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
+@extend_schema_serializer(many=False)
 class IncidentPage(serializers.Serializer):
     """A page of the queue, with the cursors of its neighbours."""
 

@@ -10,7 +10,7 @@ from incidents.services.systems import MOST_CALLS, SystemFields
 class SystemForm(forms.Form):
     """Name, contact, rights and the quota of a day."""
 
-    name = forms.CharField(label=_("Name"), max_length=60)
+    name = forms.CharField(label=_("System name"), max_length=60)
     contact = forms.CharField(
         label=_("Contact"),
         max_length=100,

@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from core.api import Number
 from core.errors import Invalid
 from core.places import SYSTEMS
 from incidents.queries.published import DEEPEST, MOST_ROWS, WORDS_LIMIT
@@ -35,8 +36,8 @@ class RequestIn(serializers.Serializer):
     """POST requests. ``email``, ``device_id`` and ``account_id`` are not kept, so not read."""
 
     service_code = Text(20)
-    lat = serializers.FloatField(required=False, allow_null=True, default=None)
-    long = serializers.FloatField(required=False, allow_null=True, default=None)
+    lat = Number(required=False, allow_null=True, default=None)
+    long = Number(required=False, allow_null=True, default=None)
     address_string = Text(200)
     address_id = Text(17)
     description = Text(WORDS_LIMIT)

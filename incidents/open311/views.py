@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from core.api import checked
 from core.errors import Invalid
 from core.web import public_address
 from grids.models import Area
-from incidents.api.reports import checked
 from incidents.models import Category, Incident, Source, System, SystemRight
 from incidents.open311 import asked, shapes
 from incidents.open311.answers import JSON, XML, Answer, NotFound, georeport

@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 from itertools import starmap
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import (
+    BigIntegerField,
+    BooleanField,
     Case,
     Exists,
+    F,
     FloatField,
     Func,
     OuterRef,
@@ -204,11 +208,19 @@ def public_steps(
         return list(rows.values(*columns)[(page - 1) * size : page * size])
 
 
+class _Among(Func):
+    """A column being one of a list: the index of facets compares numbers of its own type only."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = BooleanField()
+
+
 def _public(items: Collection[int], prefix: str = "") -> Q:
     """Return what makes a case public as a condition, on rows that reach theirs by ``prefix``."""
     sent = Exists(SentCase.objects.filter(pk=OuterRef(f"{prefix}pk"), for_public=True))
     return (
-        Q(**{f"{prefix}category_id__in": list(items)})
+        Q(_Among(F(f"{prefix}category_id"), Value(list(items), ArrayField(BigIntegerField()))))
         & ~Q(**{f"{prefix}state__in": CONFIDENTIAL})
         & Q(**{f"{prefix}urgency__lt": Urgency.EMERGENCY})
         & (~Q(**{f"{prefix}state": State.REPORTED}) | Q(sent))

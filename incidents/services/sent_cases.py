@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.masking import mask_text
-from incidents.models import ENDED, Event, Incident, SentCase, State, System
+from incidents.models import Event, Incident, SentCase, System
 from incidents.services.intake import Report, report
 from incidents.services.step import background_row, lock
 from incidents.workflow import SYSTEM
@@ -74,9 +74,9 @@ def add_update(
         ) as case:
             case.note = text
             case.data = {"system": system.name, "number": number, "says_closed": says_closed}
-            if incident.state not in ENDED | {State.REPORTED}:
+            if incident.is_open and incident.owner:
                 case.tell_owner(ACTION)
-            elif incident.state not in ENDED:
+            elif incident.is_open:
                 case.tell_command(ACTION)
         return Event.objects.get(incident=incident, seq=incident.last_seq)
 

@@ -6,6 +6,7 @@ import uuid
 import pytest
 from django.core.management import call_command
 
+from core.text import search_terms
 from grids.factories import person
 from grids.models import Role
 from incidents.api import shapes
@@ -66,6 +67,12 @@ def test_the_same_key_is_one_report_in_the_body_or_the_header(client, world):
     assert Incident.objects.count() == FigureDelta.objects.filter(metric="reported").count() == 1
 
 
+def test_a_word_without_end_is_taken_and_found_by_its_beginning(client, world):
+    answer = send(client, {"text": "见网址 " + "a" * 300})
+    assert answer.status_code == 201
+    assert Incident.objects.filter(bigrams__contains=search_terms("a" * 200)).count() == 1
+
+
 def test_a_key_others_could_hit_on_is_refused(client, world):
     answer = send(client, {"text": "路灯不亮"}, HTTP_IDEMPOTENCY_KEY="1")
     assert (answer.status_code, list(answer.json()["errors"])) == (400, ["Idempotency-Key"])
@@ -80,6 +87,7 @@ def test_a_key_others_could_hit_on_is_refused(client, world):
         ({"text": "路灯", "lat": "north", "lon": 115}, "lat"),
         ({"text": "路灯", "lat": 33.6}, "lat"),
         ({"text": "路灯", "lat": "nan", "lon": 115.2}, "lat"),
+        ({"text": "路灯", "lat": False, "lon": 115.2}, "lat"),
         ({"text": "路灯", "lat": "1e400", "lon": 115.2}, "lat"),
         ({"text": "路灯", "lat": 39.9, "lon": 116.4}, "lat"),
         ({"text": "路灯", "coordinate_system": "mars"}, "coordinate_system"),
@@ -87,6 +95,8 @@ def test_a_key_others_could_hit_on_is_refused(client, world):
         ({"text": "路灯", "photos": ["x"]}, "photos"),
         ({"text": "路灯", "photos": [str(uuid.uuid4())]}, "photos"),
         ({"text": "路灯", "report_key": "x"}, "report_key"),
+        ({"text": "路灯", "report_key": 1}, "report_key"),
+        ({"text": "路灯", "phone": 19900001234}, "phone"),
         ({"text": "路灯", "draft_key": "forged"}, "draft_key"),
         ({"text": ["a"]}, "text"),
     ],

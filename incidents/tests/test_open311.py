@@ -10,6 +10,7 @@ from defusedxml.ElementTree import fromstring
 from django.test import Client
 from django.utils import timezone
 
+from core.models import OutboxMessage
 from incidents.factories import World, actor, draft_photo
 from incidents.models import (
     Category,
@@ -631,6 +632,7 @@ def test_a_system_tells_more_about_its_own_report_once(open_world):
     assert event.public is False
     assert event.data["says_closed"] is True
     assert Incident.objects.get().state == State.REPORTED
+    assert OutboxMessage.objects.filter(payload__kind="system_update").count() == 1
 
 
 def test_nobody_tells_about_the_report_of_another(open_world):

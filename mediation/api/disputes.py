@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,6 +41,19 @@ class DisputeRow(serializers.ModelSerializer):
         ]
 
 
+@extend_schema_serializer(many=False)
+class DisputePage(serializers.Serializer):
+    """A page of the list, with the cursors of its neighbours."""
+
+    results = DisputeRow(many=True)
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+
+
+# How a programme says yes or no; a page's box says it by being there.
+YES_OR_NO = frozenset({"", "true", "false", "True", "False", "1", "0", "on"})
+
+
 class DisputeViewSet(viewsets.ViewSet):
     """Read-only rows of the disputes one's postings open."""
 
@@ -58,11 +72,14 @@ class DisputeViewSet(viewsets.ViewSet):
             OpenApiParameter("mine", bool),
             OpenApiParameter("cursor", str),
         ],
-        responses=DisputeRow(many=True),
+        responses=DisputePage,
         description=f"Kinds: {', '.join(Kind.values)}.",
     )
     def list(self, request: Request) -> Response:
-        """Return {"results": [row, …], "next": cursor | null, "previous": cursor | null}."""
+        """Return a page of 50; a filter that cannot be read is 400."""
+        for name in ("overdue", "mine"):
+            if request.query_params.get(name, "") not in YES_OR_NO:
+                raise Invalid(_("Say true or false."), field=name)
         form = FilterForm(request.query_params)
         if not form.is_valid():
             raise Invalid(errors={k: [str(e) for e in v] for k, v in form.errors.items()})
