@@ -5,11 +5,11 @@ Pure: no models, no settings, no clock. Texts and labels come in, a `Trained` co
 categories may be handled without a person, and from what confidence, is decided elsewhere.
 
 The method: n-grams of characters, of the text's head once more, and words where the text comes cut
-into words, with TF-IDF weights; two linear learners added up to one matrix of weights; and a
-logistic curve from the lead of the first category over the second to the chance that the first is
-right. The curve and the thresholds are fitted on texts the learners had not seen. Texts that repeat
-each other almost word for word fall on both sides of that line and make the figures look better
-than they are.
+into words, with TF-IDF weights; two linear learners added up, and corrected by which labels they
+mistake for which, which still is one matrix of weights; and a logistic curve from the lead of the
+first category over the second to the chance that the first is right. Correction, curve and
+thresholds are fitted on texts the learners had not seen. Texts that repeat each other almost word
+for word fall on both sides of that line and make the figures look better than they are.
 """
 
 import io
@@ -36,13 +36,18 @@ MOST_FEATURES = (80_000, 20_000, 40_000)
 WEIGHTS = (1.0, 0.6, 0.8)
 SMOOTHING = 0.005
 MOST_RATIO = 5.0
+# A label with fewer texts says little of how much likelier a feature is under it.
+ENOUGH_FOR_RATIOS = 30
+# So many tested texts of every label tell which labels are mistaken for which.
+ENOUGH_TO_BLEND = 30
+BLEND_FOLDS = 5
 MAX_CHARACTERS = 4_000
 HEAD = 40
 MIN_ACCEPTED = 30
 MANY = 2_000  # from here on an n-gram seen once is noise and only makes the model large
 NEVER = 1.01
 PRECISIONS = (0.97, 0.98, 0.99)
-INNER_FOLDS = 4
+INNER_FOLDS = 3
 _CJK = r"[\u3400-\u9fff]"
 _GAP = re.compile(rf"(?<={_CJK})\s+(?={_CJK})")
 _SPACE = re.compile(r"\s+")
@@ -125,7 +130,7 @@ def views(text: str) -> list[list[str]]:
     words = text[:MAX_CHARACTERS].lower().split()
     cut = len(words) * 6 > len(flat)
     return [
-        _grams(flat, (2, 3)),
+        _grams(flat, (1, 2, 3)),
         ["^" + gram for gram in _grams(head(text), (1, 2, 3))],
         ["_" + word for word in [*words, *(f"{a} {b}" for a, b in pairwise(words))] if cut],
     ]
@@ -201,7 +206,7 @@ def _weighed(
     return sparse.hstack(parts, format="csr", dtype=np.float32)
 
 
-def _fit(counts: _Counts, rows: Rows, truth: NDArray[Any], seed: int) -> _Linear:
+def _fit(counts: _Counts, rows: Rows, truth: NDArray[Any]) -> _Linear:
     least = 2 if len(rows) >= MANY else 1
     kept, idf = [], []
     for v in range(VIEWS):
@@ -212,12 +217,12 @@ def _fit(counts: _Counts, rows: Rows, truth: NDArray[Any], seed: int) -> _Linear
             columns = np.sort(columns[often])
         kept.append(columns)
         idf.append((np.log((1 + len(rows)) / (1 + seen[columns])) + 1).astype(np.float32))
-    weights, intercepts, classes = _learn(_weighed(counts, rows, kept, idf), truth[rows], seed)
+    weights, intercepts, classes = _learn(_weighed(counts, rows, kept, idf), truth[rows])
     return _Linear(kept, idf, weights, intercepts, classes)
 
 
 def _learn(
-    rows: sparse.csr_matrix, truth: NDArray[Any], seed: int
+    rows: sparse.csr_matrix, truth: NDArray[Any]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
     """Weights (features × labels) and intercepts of two learners added up, and the labels.
 
@@ -229,18 +234,29 @@ def _learn(
     weights = np.zeros((rows.shape[1], len(labels)), dtype=np.float32)
     intercepts = np.zeros(len(labels), dtype=np.float32)
     sums = np.vstack([np.asarray(rows[truth == label].sum(axis=0)).ravel() for label in labels])
-    whole = sums.sum(axis=0)
-    with threadpool_limits(1):  # many threads on small vectors only wait for each other
-        for k, label in enumerate(labels):
-            is_it = truth == label
-            ratio = _ratio(sums[k], whole - sums[k])
-            for scale in (np.ones_like(ratio), ratio):
-                scaled = rows.copy()
-                scaled.data *= scale[rows.indices]
-                svm = LinearSVC(C=0.5, random_state=seed).fit(scaled, is_it)
-                weights[:, k] += (svm.coef_[0] * scale).astype(np.float32)
-                intercepts[k] += svm.intercept_[0]
+    whole, each = sums.sum(axis=0), range(len(labels))
+    # One after the other: liblinear draws from one generator for all threads.
+    with threadpool_limits(1):
+        for k in each:
+            weights[:, k], intercepts[k] = _one_label(rows, truth == labels[k], sums[k], whole)
     return weights, intercepts, labels
+
+
+def _one_label(
+    rows: sparse.csr_matrix, is_it: NDArray[Any], under: NDArray[Any], whole: NDArray[Any]
+) -> tuple[NDArray[Any], float]:
+    ratio = _ratio(under, whole - under)
+    if is_it.sum() < ENOUGH_FOR_RATIOS:
+        ratio = np.ones_like(ratio)
+    weights, intercept = np.zeros(rows.shape[1]), 0.0
+    for scale, c in ((np.ones_like(ratio), 1.0), (ratio, 0.5)):
+        scaled = sparse.csr_matrix(
+            (rows.data * scale[rows.indices], rows.indices, rows.indptr), shape=rows.shape
+        )
+        svm = LinearSVC(C=c, tol=0.01, random_state=0).fit(scaled, is_it)
+        weights += svm.coef_[0] * scale
+        intercept += svm.intercept_[0]
+    return weights, intercept
 
 
 def _ratio(under: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[np.float32]:
@@ -251,6 +267,40 @@ def _ratio(under: NDArray[Any], elsewhere: NDArray[Any]) -> NDArray[np.float32]:
 
 
 # ---------- how sure
+
+
+@dataclass(frozen=True)
+class _Blend:
+    """What the scores of a text under all labels together say: scores @ matrix + intercepts."""
+
+    matrix: NDArray[Any]  # labels × labels
+    intercepts: NDArray[Any]
+
+    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
+        return scores @ self.matrix + self.intercepts
+
+
+def _fit_blend(scores: NDArray[Any], truth: NDArray[Any], labels: NDArray[Any]) -> _Blend:
+    """Learn which labels are mistaken for which; nothing is changed where texts are few."""
+    known, counts = np.unique(truth, return_counts=True)
+    if len(labels) < 3 or len(known) < len(labels) or counts.min() < ENOUGH_TO_BLEND:
+        return _Blend(np.eye(len(labels)), np.zeros(len(labels)))
+    with threadpool_limits(1):
+        blend = LogisticRegression(C=0.3, max_iter=300).fit(scores, truth)
+    return _Blend(blend.coef_.T, blend.intercept_)
+
+
+def _blended(asked: "_Tested", truth: NDArray[Any], labels: NDArray[Any], seed: int) -> "_Tested":
+    """The same texts with scores blended by what was learnt from the others of them."""
+    answers = truth[asked.rows]
+    folds = _folds(answers, BLEND_FOLDS, seed)
+    scores = _fit_blend(asked.scores, answers, labels)(asked.scores)
+    for fold in range(BLEND_FOLDS):
+        here, rest = folds == fold, folds != fold
+        if here.any():
+            blend = _fit_blend(asked.scores[rest], answers[rest], labels)
+            scores[here] = blend(asked.scores[here])
+    return _Tested.of(asked.rows, scores, labels)
 
 
 @dataclass(frozen=True)
@@ -293,6 +343,11 @@ class _Tested:
     scores: NDArray[Any]
     predicted: NDArray[Any]
 
+    @classmethod
+    def of(cls, rows: Rows, scores: NDArray[Any], labels: NDArray[Any]) -> "_Tested":
+        """Texts with their scores; the first label is the predicted one."""
+        return cls(rows, scores, labels[scores.argmax(axis=1)] if len(rows) else labels[:0])
+
 
 def _tested(
     counts: _Counts, rows: Rows, always: Rows, truth: NDArray[Any], k: int, seed: int
@@ -309,10 +364,10 @@ def _tested(
         test = rows[folds == fold]
         if not len(test):
             continue
-        linear = _fit(counts, np.r_[rows[folds != fold], always], truth, seed)
+        linear = _fit(counts, np.r_[rows[folds != fold], always], truth)
         parts.append(_ask(linear, counts, test, labels))
     if not parts:
-        return _Tested(rows[:0], np.zeros((0, len(labels))), labels[:0])
+        return _Tested.of(rows[:0], np.zeros((0, len(labels))), labels)
     return _join(parts)
 
 
@@ -320,7 +375,7 @@ def _ask(linear: _Linear, counts: _Counts, rows: Rows, labels: NDArray[Any]) -> 
     found = linear.scores(counts, rows)
     scores = np.full((len(rows), len(labels)), found.min() - 1 if found.size else 0.0)
     scores[:, np.searchsorted(labels, linear.classes)] = found
-    return _Tested(rows, scores, labels[scores.argmax(axis=1)])
+    return _Tested.of(rows, scores, labels)
 
 
 def _join(parts: list[_Tested]) -> _Tested:
@@ -367,25 +422,30 @@ def cross_validate(
         test, learn = rows[folds == fold], rows[folds != fold]
         if not len(test):
             continue
-        curve, inside = _certainty(counts, learn, always, truth, seed)
-        linear = _fit(counts, np.r_[learn, always], truth, seed)
+        blend, curve, inside = _certainty(counts, learn, always, truth, seed)
+        linear = _fit(counts, np.r_[learn, always], truth)
         found = _ask(linear, counts, test, names)
+        found = _Tested.of(test, blend(found.scores), names)
         confidence = curve(found.scores)
         tested.append(found)
         confidences.append(confidence)
         for precision in PRECISIONS:
-            kept[precision].append(confidence >= _threshold(*inside, precision)[1])
+            right = inside.predicted == truth[inside.rows]
+            threshold = _threshold(curve(inside.scores), right, precision)[1]
+            kept[precision].append(confidence >= threshold)
     return _report(truth, rows[folds < 0], tested, confidences, kept)
 
 
 def _certainty(
     counts: _Counts, rows: Rows, always: Rows, truth: NDArray[Any], seed: int
-) -> tuple[_Curve, tuple[NDArray[Any], NDArray[Any]]]:
-    """The curve for a model that learns from ``rows``, and what it says of unseen ones of them."""
+) -> tuple[_Blend, _Curve, _Tested]:
+    """Blend and curve for a model that learns from ``rows``, and what it says of unseen ones."""
+    labels = np.unique(truth)
     asked = _tested(counts, rows, always, truth, INNER_FOLDS, seed + 1)
-    right = asked.predicted == truth[asked.rows]
-    curve = _fit_curve(asked.scores, right)
-    return curve, (curve(asked.scores), right)
+    blend = _fit_blend(asked.scores, truth[asked.rows], labels)
+    asked = _blended(asked, truth, labels, seed)
+    curve = _fit_curve(asked.scores, asked.predicted == truth[asked.rows])
+    return blend, curve, asked
 
 
 def _prepare(
@@ -497,20 +557,18 @@ def learn(
     fitted on the same texts, so only `cross_validate` tells what thresholds are worth.
     """
     counts, truth, rows, always = _prepare(texts, labels, hints)
-    names = np.unique(truth)
-    asked = _tested(counts, rows, always, truth, INNER_FOLDS, seed + 1)
-    curve = _fit_curve(asked.scores, asked.predicted == truth[asked.rows])
+    blend, curve, asked = _certainty(counts, rows, always, truth, seed)
     untested = np.setdiff1d(rows, asked.rows)
     report = _report(truth, untested, [asked], [curve(asked.scores)], {})
-    linear = _fit(counts, np.arange(len(truth)), truth, seed)
+    linear = _fit(counts, np.arange(len(truth)), truth)
     names_kept = [counts.names[v][linear.kept[v]] for v in range(VIEWS)]
     trained = Trained(
-        labels=[str(label) for label in names],
+        labels=[str(label) for label in linear.classes],
         _names=np.concatenate(names_kept),
         _starts=(0, *np.cumsum([len(one) for one in names_kept]).tolist()),
         _idf=np.concatenate(linear.idf),
-        _weights=linear.weights,
-        _intercepts=linear.intercepts,
+        _weights=(linear.weights @ blend.matrix).astype(np.float32),
+        _intercepts=blend(linear.intercepts).astype(np.float32),
         _curve=curve,
     )
     return trained, report
@@ -548,7 +606,7 @@ class Trained:
         order = np.argsort(-scores, kind="stable")
         first, second = order[0], order[1]
         confidence = float(self._curve(scores[np.newaxis])[0]) if len(columns) else 0.0
-        shares = np.exp(2 * (scores[order[1:]] - scores[second]))
+        shares = np.exp(self._curve.slope * (scores[order[1:]] - scores[second]))
         shares = shares / shares.sum() * (1 - confidence)
         apart = self._weights[columns, first] - self._weights[columns, second]
         return Prediction(
