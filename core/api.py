@@ -14,6 +14,8 @@ from rest_framework.request import Request
 from core.errors import Invalid
 
 KEY_HEADER = "Idempotency-Key"
+# A day in an address, or nothing, which asks nothing.
+DAY = {"type": "string", "pattern": r"^(\d{4}-\d{2}-\d{2})?$"}
 
 
 def key_parameter(field: str) -> OpenApiParameter:

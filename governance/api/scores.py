@@ -10,13 +10,13 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from core.api import DAY
 from core.errors import Invalid
 from governance import scores as tables
 from grids.access import HasRole
@@ -77,8 +77,8 @@ class ScoresView(APIView):
             OpenApiParameter("area", int, description="Shows the areas right below this one."),
             OpenApiParameter("department", int, description="With tab=people: its handlers."),
             OpenApiParameter("period", str, description="2026-11, 2026Q4 or 2026."),
-            OpenApiParameter("first", OpenApiTypes.DATE),
-            OpenApiParameter("last", OpenApiTypes.DATE),
+            OpenApiParameter("first", DAY),
+            OpenApiParameter("last", DAY),
         ],
         responses=ScoresShape,
     )

@@ -16,6 +16,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api import DAY
 from core.errors import Invalid
 from core.ratelimit import client_ip
 from grids.access import HasRole
@@ -32,8 +33,6 @@ from incidents.services.step import check
 from incidents.workflow import Actor, available
 
 STAFF = frozenset(Role.values) - KEEPERS
-# A day, or nothing, which asks nothing.
-DAY = {"type": "string", "pattern": r"^(\d{4}-\d{2}-\d{2})?$"}
 CODE = OpenApiParameter("tracking_code", str, OpenApiParameter.PATH)
 
 
