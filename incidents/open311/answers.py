@@ -110,7 +110,9 @@ def refused(error: GeshiError, form: str, methods: tuple[str, ...] = ()) -> Http
         for name, messages in told.items()
         for message in messages
     ]
-    rows = [{"code": error.status, "description": line} for line in lines or [str(error)]]
+    rows: list[Mapping[str, Any]] = [
+        {"code": error.status, "description": line} for line in lines or [str(error)]
+    ]
     response = written(Answer("errors", rows, error.status), form)
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after)

@@ -232,7 +232,8 @@ def _read(rows: IncidentQuerySet, system: System | None = None) -> list[PublicCa
     told = Q(Exists(mine.filter(for_public=True))) & ~Q(state=State.REPORTED)
     if system is not None:
         told |= Q(Exists(mine.filter(system=system)))
-    listed: QuerySet[Any] = rows.annotate(
+    found: Any = rows
+    listed: QuerySet[Any] = found.annotate(
         lon=Func("location", function="ST_X", output_field=FloatField()),
         lat=Func("location", function="ST_Y", output_field=FloatField()),
         words=Case(
@@ -282,7 +283,7 @@ def _add(rows: list[PublicCase], items: dict[int, Category]) -> list[PublicCase]
     for row in rows:
         lineage = [row.grid_id, row.village_id, row.town_id, row.county_id]
         here = [areas[pk] for pk in lineage if pk]
-        row.category = items.get(row.category_id)
+        row.category = items.get(row.category_id or 0)
         row.place = [name for name, *_rest in here]
         row.area_code = here[0][1]
         row.expected_at = expected.get(row.id)
