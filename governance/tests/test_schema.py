@@ -29,7 +29,7 @@ from mediation.factories import dispute_at, mediator_in
 
 CONFIG = {
     "generation": {
-        "max-examples": 8,
+        "max-examples": 4,
         "deterministic": True,
         "database": "none",
         # Who asks is said below.
