@@ -107,7 +107,7 @@ GROUPS: dict[str, frozenset[str]] = {
             "rate_please",
         }
     ),
-    Group.INFO: frozenset({"suspended", "resumed", "triage_failed", "system_update"}),
+    Group.INFO: frozenset({"suspended", "resumed", "redated", "triage_failed", "system_update"}),
 }
 
 
