@@ -260,7 +260,8 @@ def test_the_things_asked_for_are_there_for_their_own_town(border):
     """The control: the same addresses answer somebody, or the test above proves nothing."""
     people = [border.admin, border.worker, border.world.office, border.world.city_handler]
     security = person(Role.SECURITY_ADMIN, border.world.county)
-    people += [border.world.command, border.mediator, security]
+    system = person(Role.SYSTEM_ADMIN, border.world.county)
+    people += [border.world.command, border.mediator, security, system]
     clients = [client_of(user) for user in people]
     lost = []
     for route in NAMING:

@@ -106,7 +106,7 @@ def test_generated_examples_teach_the_classifier():
         ]
         for seed, n in ((1, 20), (2, 5))
     )
-    trained = classifier.train([r["text"] for r in learn], [r["category"] for r in learn])
+    trained, _report = classifier.learn([r["text"] for r in learn], [r["category"] for r in learn])
     found = trained.predict([r["text"] for r in test])
     assert [p.label for p in found] == [r["category"] for r in test]
 

@@ -12,7 +12,7 @@ from core.errors import GeshiError
 from incidents.factories import actor
 from incidents.models import Figure, FigureDelta, Incident, StageClock
 from incidents.queries import figures as read
-from incidents.services import clocks, dispatching, handling, verification
+from incidents.services import dispatching, handling, lateness, verification
 from incidents.services.figures import fold, rebuild
 from incidents.services.step import lock
 from incidents.workflow import state_allows
@@ -174,7 +174,7 @@ def steps_of(world):
             incident=pk, finished_at=None, due_at__isnull=False, breached_at=None
         ).first()
         if clock:
-            clocks._miss(lock(pk), clock, None, timezone.now())
+            lateness._miss(lock(pk), clock, None, timezone.now())
 
     def triage(pk, **more):
         dispatching.triage(
