@@ -29,18 +29,29 @@ const waiting = unsent("visits", {
   send,
   title: (draft) => draft.title,
   body: ({ fields }) => [fields.diary, fields.need].filter(Boolean).join("\n"),
-  sent: (draft, url) => {
-    const door = document.querySelector(`.v-stop a[href="${draft.url}"]`);
-    if (door) mark(door.closest(".v-stop"), url);
-  },
+  sent: (draft, url) => mark(draft.url, url),
 });
 
-/** Shows on a door of the round that its visit is saved, or waits when there is no `url` yet. */
-function mark(stop, url) {
-  const { textSent, textWaits } = document.querySelector("dialog.v-sheet").dataset;
-  stop.classList.add("v-did");
-  stop.querySelector("[data-quick]").textContent = url ? textSent : textWaits;
-  if (url) stop.querySelectorAll("a").forEach((link) => { link.href = url; });
+// Address of a door → where its visit is shown, "" while it waits: the list may be put in anew.
+const visited = new Map();
+
+/** Notes that the visit at a door is saved, or waits when there is no `url` yet. */
+function mark(door, url = "") {
+  visited.set(door, url);
+  showVisited();
+}
+
+function showVisited() {
+  const words = document.querySelector("dialog.v-sheet")?.dataset;
+  if (!words) return;
+  document.querySelectorAll(".v-stop").forEach((stop) => {
+    stop.dataset.door ||= stop.querySelector("a").pathname;
+    const url = visited.get(stop.dataset.door);
+    if (url === undefined) return;
+    stop.classList.add("v-did");
+    stop.querySelector("[data-quick]").textContent = url ? words.textSent : words.textWaits;
+    if (url) stop.querySelectorAll("a").forEach((link) => { link.href = url; });
+  });
 }
 
 /** Answers the act of checking in: time and place of now go into the form. */
@@ -155,6 +166,7 @@ function round(bar) {
       if (!answer.ok || answer.redirected) throw new Error();
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       list.replaceChildren(...fresh.body.childNodes);
+      showVisited();
       where.textContent = where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy));
     } catch {
       where.textContent = where.dataset.textUnavailable;
@@ -173,14 +185,13 @@ function round(bar) {
 function quick(dialog) {
   const form = dialog.querySelector("form");
   const title = dialog.querySelector("[data-title]");
-  let stop;
   const { blank, door, name } = visitForm(form, {
-    sent: (url) => { dialog.close(); mark(stop, url); },
-    waits: () => { dialog.close(); mark(stop); window.scrollTo({ top: 0 }); },
+    sent: (url) => { dialog.close(); mark(form.dataset.url, url); },
+    waits: () => { dialog.close(); mark(form.dataset.url); window.scrollTo({ top: 0 }); },
   });
   // At once: the next door may be opened before the pause is over after which forms are kept.
   form.addEventListener("input", () => save(form));
-  function open() {
+  function open(stop) {
     const { household, address } = stop.dataset;
     blank();
     Object.assign(form.dataset, { visit: address, url: stop.querySelector("a").pathname, keep: dialog.dataset.keep + household });
@@ -196,8 +207,7 @@ function quick(dialog) {
     const chosen = link?.closest(".v-stop:not(.v-did)");
     if (!chosen) return;
     event.preventDefault();
-    stop = chosen;
-    open();
+    open(chosen);
   });
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
 }
