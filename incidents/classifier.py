@@ -686,8 +686,8 @@ def _deciding(text: str, names: NDArray[Any], weights: NDArray[Any], limit: int)
     What a text says in its head and again below counts together.
     """
     summed: dict[str, float] = {}
-    first = np.argsort(-weights, kind="stable")[: 20 * limit]
-    for name, weight in zip(names[first].tolist(), weights[first].tolist(), strict=True):
+    leading = np.argsort(-weights, kind="stable")[: 20 * limit]
+    for name, weight in zip(names[leading].tolist(), weights[leading].tolist(), strict=True):
         word = normalise(name.lstrip("^_"))
         if len(word) >= 2 and not _PUNCTUATION.search(word):
             summed[word] = summed.get(word, 0.0) + weight
