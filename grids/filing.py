@@ -5,7 +5,6 @@ What must not live here: any of the work itself.
 
 from django.utils.translation import gettext_lazy as _
 
-from core import audit_words
 from core.services import papers
 from grids import moves
 from grids.desks import Desk, register
@@ -17,7 +16,6 @@ DESK = Desk("cards", _("Contact cards"), "id-badge-2", CARD_KEEPERS, 64)
 
 def connect() -> None:
     """Register the desk, the paper, and what goes along when areas merge."""
-    audit_words.name_subject("assessment", _("Monthly assessment"))
     register(DESK)
     moves.register(
         "files",

@@ -15,11 +15,8 @@ from incidents.registry import register_notice
 # Who writes down what others report: on the hotline, in a meeting, at an inspection.
 WRITERS = frozenset({Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.COMMAND})
 
-# Who keeps the rules of dispatch and time.
+# Who keeps the rules of dispatch and time, and which model the AI reads with.
 RULE_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
-
-# Who sees how good the AI's model is and may go back to an older one.
-MODEL_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
 
 DESKS = (
     Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
@@ -30,7 +27,7 @@ DESKS = (
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
-    Desk("triage_models", _("AI triage model"), "sparkles", MODEL_KEEPERS, 94),
+    Desk("triage_models", _("AI triage model"), "sparkles", RULE_KEEPERS, 94),
 )
 
 PHONE_TABS = (

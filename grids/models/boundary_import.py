@@ -43,7 +43,6 @@ class BoundaryImport(models.Model):
     error = models.TextField(blank=True)
     warning = models.TextField(blank=True)
     total = models.PositiveIntegerField(default=0)
-    done = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(_("uploaded at"), auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)

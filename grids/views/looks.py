@@ -3,7 +3,6 @@
 What must not live here: what is read (queries/looks.py) and its words (core.audit_words).
 """
 
-import csv
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import islice
@@ -24,13 +23,13 @@ from core.audit_words import (
     subject_names,
     subject_types,
 )
+from core.csv_file import csv_file
 from core.htmx import render
 from core.models import AuditEntry, AuditVerification
 from core.paging import keyset_page
 from core.ratelimit import client_ip
 from core.services import audit
 from core.services.sealing import FAULTS
-from core.sheets.defusing import defused
 from core.web import page_urls
 from grids.access import authenticated, roles
 from grids.models import Role, User
@@ -116,10 +115,7 @@ def trail_file(request: HttpRequest) -> StreamingHttpResponse:
         data={"filter": {k: v[:50] for k, v in request.GET.items() if k in FILTERS}},
         ip=client_ip(request),
     )
-    response = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
-    name = f"audit-{timezone.localdate():%Y%m%d}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return csv_file(f"audit-{timezone.localdate():%Y%m%d}", _lines(found))
 
 
 FILTERS = ("actor", "action", "kind", "subject", "town", "since", "until")
@@ -223,41 +219,29 @@ def _rows(entries: Iterable[AuditEntry], *, with_seals: bool = False) -> list[di
     return rows
 
 
-class _Echo:
-    """A file for the csv module that gives back what it is told to write."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _lines(found: QuerySet[AuditEntry]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+def _lines(found: QuerySet[AuditEntry]) -> Iterator[list[Any]]:
     heads = [_("Number"), _("When"), _("Who"), _("User name"), _("What"), _("Subject type")]
-    heads += [_("Subject"), _("Place"), _("Data"), _("Address")]
-    yield "\ufeff" + writer.writerow(heads)
+    yield [*heads, _("Subject"), _("Place"), _("Data"), _("Address")]
     entries = found.iterator(chunk_size=1000)
     kept = islice(entries, EXPORTED_AT_MOST)
     while batch := list(islice(kept, 1000)):
-        yield from _written(writer, batch)
+        yield from map(_line, _rows(batch))
     if next(entries, None) is not None:
         more = _("The newest %(n)s entries. There are older ones: narrow the filter to get them.")
-        yield writer.writerow([more % {"n": EXPORTED_AT_MOST}])
+        yield [more % {"n": EXPORTED_AT_MOST}]
 
 
-def _written(writer: Any, batch: list[AuditEntry]) -> Iterator[str]:
-    for row in _rows(batch):
-        entry = row["entry"]
-        yield writer.writerow(
-            [
-                entry.pk,
-                timezone.localtime(entry.at).isoformat(timespec="seconds"),
-                defused(row["who"]),
-                defused(entry.actor.username if entry.actor else ""),
-                defused(row["what"]),
-                defused(row["kind"]),
-                defused(row["name"]),
-                defused(row["place"]),
-                defused(entry.data or ""),
-                entry.ip or "",
-            ]
-        )
+def _line(row: dict[str, Any]) -> list[Any]:
+    entry = row["entry"]
+    return [
+        entry.pk,
+        timezone.localtime(entry.at).isoformat(timespec="seconds"),
+        row["who"],
+        entry.actor.username if entry.actor else "",
+        row["what"],
+        row["kind"],
+        row["name"],
+        row["place"],
+        entry.data or "",
+        entry.ip or "",
+    ]

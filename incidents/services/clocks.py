@@ -29,6 +29,9 @@ from incidents.models import (
 from incidents.queries.ladders import rungs_above
 from incidents.services.step import Step
 
+# {(stage, sub-stage): (amount, unit)}
+Terms = Mapping[tuple[str, str], tuple[int, str]]
+
 # A warning goes out when this share of the time has run.
 WARN_AT = 0.75
 
@@ -95,6 +98,11 @@ def deadlines_of(incident: Incident) -> list[Deadline]:
         if version.category_id is None and row.stage not in given:
             newest.setdefault((row.stage, row.name), row)
     return own + list(newest.values())
+
+
+def terms_of(incident: Incident) -> Terms:
+    """Return the case's deadlines, the county's where its own are silent (1 query)."""
+    return {(row.stage, row.name): (row.amount, row.unit) for row in deadlines_of(incident)}
 
 
 def finish(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
@@ -188,7 +196,7 @@ def extend(case: Step, *, amount: int, unit: str) -> None:
 def redate(case: Step) -> list[tuple[StageClock, datetime]]:
     """Give clocks the time their deadline has now; return them with what was due before."""
     calendar = WorkingCalendar.load()
-    terms = {(row.stage, row.name): (row.amount, row.unit) for row in deadlines_of(case.incident)}
+    terms = terms_of(case.incident)
     changed = []
     for clock, (amount, unit) in outdated(calendar, case.clocks, terms):
         changed.append((clock, due_of(clock)))
@@ -203,13 +211,11 @@ def redate(case: Step) -> list[tuple[StageClock, datetime]]:
 
 
 def outdated(
-    calendar: WorkingCalendar,
-    clocks: Iterable[StageClock],
-    terms: Mapping[tuple[str, str], tuple[int, str]],
+    calendar: WorkingCalendar, clocks: Iterable[StageClock], terms: Terms
 ) -> list[tuple[StageClock, tuple[int, str]]]:
     """Return clocks whose deadline has another time now, each with its (amount, unit).
 
-    ``terms`` is {(stage, sub-stage): (amount, unit)}. Only clocks that still have exactly the
+    Only clocks that still have exactly the
     time of their rule: what was paused, extended or missed was decided for this case, and stays.
     """
     found = []

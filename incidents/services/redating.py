@@ -82,18 +82,14 @@ def preview(
     return found
 
 
-def _terms(category: Category | None, terms: Iterable[Term]) -> dict:
+def _terms(category: Category | None, terms: Iterable[Term]) -> clocks.Terms:
     """Return {(stage, sub-stage): (amount, unit)}; the county's fill stages an item leaves open."""
     own = {(term.stage, term.name): (term.amount, term.unit) for term in terms}
     if category is None:
         return own
     stages = {stage for stage, _name in own}
-    county = {
-        (row.stage, row.name): (row.amount, row.unit)
-        for row in clocks.deadlines_of(Incident())
-        if row.stage not in stages
-    }
-    return county | own
+    county = clocks.terms_of(Incident())
+    return {key: term for key, term in county.items() if key[0] not in stages} | own
 
 
 def redate_open_cases(*, version: DeadlineVersion, actor: User) -> None:
@@ -167,7 +163,7 @@ def _redate(incident: Incident, version: DeadlineVersion, now: datetime) -> None
     if held is None or version.category_id or held.category_id is None:
         incident.deadline_version = version
         incident.save(update_fields=["deadline_version"])
-    terms = {(row.stage, row.name): (row.amount, row.unit) for row in clocks.deadlines_of(incident)}
+    terms = clocks.terms_of(incident)
     running = incident.clocks.filter(finished_at__isnull=True)
     if not clocks.outdated(WorkingCalendar.load(), running, terms):
         return

@@ -17,21 +17,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from core.errors import GeshiError
 from core.form_errors import put_errors
 from grids.access import roles
-from grids.models import Role
+from incidents.desks import RULE_KEEPERS
 from incidents.forms.deadlines import DeadlinesForm, LadderForm
-from incidents.models import Category, DeadlineVersion, Ladder
+from incidents.models import Category, Deadline, DeadlineVersion, Ladder
 from incidents.queries.deadlines import deadline_rows
 from incidents.queries.redating import cases_left
 from incidents.services import redating
 from incidents.services.catalogue import set_deadlines
 from incidents.services.ladders import set_ladder
 
-KEEPERS = (Role.COMMAND, Role.SYSTEM_ADMIN)
 # Stands in addresses where an item's code would.
 COUNTY = "county"
 
 
-@roles(*KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_safe
 def deadlines(request: HttpRequest) -> HttpResponse:
@@ -42,13 +41,13 @@ def deadlines(request: HttpRequest) -> HttpResponse:
     return render(request, "incidents/deadlines.html", context)
 
 
-@roles(*KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def deadlines_of(request: HttpRequest, code: str) -> HttpResponse:
     """Show an item's deadlines and ladder, and write a new version of the deadlines."""
     category = _category(code)
-    form = DeadlinesForm(request.POST or None, deadlines=_in_force(category))
+    form = DeadlinesForm(request.POST or None, deadlines=_newest(category))
     if request.method != "POST":
         return _page(request, category, form)
     if form.is_valid():
@@ -61,13 +60,13 @@ def deadlines_of(request: HttpRequest, code: str) -> HttpResponse:
     return _page(request, category, form, status=422)
 
 
-@roles(*KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_POST
 def deadlines_preview(request: HttpRequest, code: str) -> HttpResponse:
     """Say what the deadlines typed would change on open cases; nothing is written."""
     category = _category(code)
-    form = DeadlinesForm(request.POST, deadlines=_in_force(category))
+    form = DeadlinesForm(request.POST, deadlines=_newest(category))
     form.fields["open_cases"].disabled = True
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
@@ -79,7 +78,7 @@ def deadlines_preview(request: HttpRequest, code: str) -> HttpResponse:
     return render(request, "incidents/_redating.html", context, status=status)
 
 
-@roles(*KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_POST
 def ladder_of(request: HttpRequest, code: str) -> HttpResponse:
@@ -99,7 +98,7 @@ def ladder_of(request: HttpRequest, code: str) -> HttpResponse:
         else:
             messages.success(request, _("Saved. Clocks that start from now on climb it."))
             return redirect("deadlines_of", code=code)
-    terms = DeadlinesForm(deadlines=_in_force(category))
+    terms = DeadlinesForm(deadlines=_newest(category))
     return _page(request, category, terms, ladder_form=form, status=422)
 
 
@@ -112,9 +111,9 @@ def _versions(category: Category | None) -> list[DeadlineVersion]:
     return list(found.prefetch_related("deadlines"))
 
 
-def _in_force(category: Category | None) -> list[Any]:
-    newest = _versions(category)[:1]
-    return list(newest[0].deadlines.all()) if newest else []
+def _newest(category: Category | None) -> list[Deadline]:
+    version = DeadlineVersion.objects.filter(category=category).order_by("-version").first()
+    return list(version.deadlines.all()) if version else []
 
 
 def _save(request: HttpRequest, category: Category | None, form: DeadlinesForm) -> None:

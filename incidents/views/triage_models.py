@@ -16,14 +16,14 @@ from core.errors import GeshiError
 from core.htmx import render
 from core.web import page_urls
 from grids.access import roles
-from incidents.desks import MODEL_KEEPERS
+from incidents.desks import RULE_KEEPERS
 from incidents.models import TriageModel
 from incidents.queries import triage_models as read
 from incidents.queries.listing import catalogue_names
 from incidents.services.knowledge import activate_model
 
 
-@roles(*MODEL_KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_safe
 def triage_models(request: HttpRequest) -> HttpResponse:
@@ -33,7 +33,7 @@ def triage_models(request: HttpRequest) -> HttpResponse:
     return render(request, "incidents/triage_models.html", context)
 
 
-@roles(*MODEL_KEEPERS)
+@roles(*RULE_KEEPERS)
 @never_cache
 @require_safe
 def triage_model(request: HttpRequest, version: int) -> HttpResponse:
@@ -56,7 +56,7 @@ def triage_model(request: HttpRequest, version: int) -> HttpResponse:
     return render(request, "incidents/triage_model.html", context)
 
 
-@roles(*MODEL_KEEPERS)
+@roles(*RULE_KEEPERS)
 @require_POST
 def triage_model_activate(request: HttpRequest, version: int) -> HttpResponse:
     """Put a version in force, also an old one again."""
