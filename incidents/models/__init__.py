@@ -39,6 +39,7 @@ from incidents.models.scores import (
     Subject,
 )
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
+from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
@@ -53,6 +54,7 @@ __all__ = [
     "Category",
     "Deadline",
     "DeadlineVersion",
+    "EarlyWarning",
     "Event",
     "Extension",
     "FactKind",
@@ -60,6 +62,7 @@ __all__ = [
     "FigureDelta",
     "FigureShift",
     "FoundBy",
+    "HotTopic",
     "Incident",
     "Ladder",
     "LadderRung",
@@ -68,6 +71,7 @@ __all__ = [
     "OwnerKind",
     "PartyState",
     "Publication",
+    "ReportDay",
     "ReporterContact",
     "RetentionRule",
     "Road",
@@ -89,6 +93,7 @@ __all__ = [
     "SystemRight",
     "Tier",
     "TrailingCase",
+    "Trend",
     "TriageExample",
     "TriageModel",
     "Urgency",

@@ -19,10 +19,14 @@ class Score(models.TextChoices):
 class CallBack(models.Model):
     """One request for a rating, with the token of its link.
 
+    With a ``twin`` it was made to the reporter of that case, which was merged into this one.
     ``score`` empty means nobody answered, which is not satisfaction.
     """
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="callbacks")
+    twin = models.ForeignKey(
+        Incident, models.PROTECT, null=True, blank=True, related_name="asked_as_twin"
+    )
     round = models.PositiveSmallIntegerField()
     token = models.CharField(max_length=43, unique=True)
     created_at = models.DateTimeField()
@@ -37,7 +41,11 @@ class CallBack(models.Model):
         verbose_name = _("call-back")
         verbose_name_plural = _("call-backs")
         constraints = [
-            models.UniqueConstraint(fields=["incident", "round"], name="callback_once_per_round"),
+            models.UniqueConstraint(
+                fields=["incident", "round", "twin"],
+                name="callback_once_per_round_and_reporter",
+                nulls_distinct=False,
+            ),
             models.CheckConstraint(
                 name="callback_answered_whole",
                 condition=Q(answered_at__isnull=True, score="", solved__isnull=True)
