@@ -1,5 +1,6 @@
 """Tables of the incident, from report to closure."""
 
+from incidents.models.ai import AiCall, AiMode, AiSwitch, CallOutcome
 from incidents.models.attachment import Attachment
 from incidents.models.callback import CallBack, Score
 from incidents.models.catalogue import (
@@ -47,9 +48,13 @@ __all__ = [
     "ENDED",
     "NO_DUE",
     "ActorKind",
+    "AiCall",
+    "AiMode",
+    "AiSwitch",
     "Article",
     "Attachment",
     "CallBack",
+    "CallOutcome",
     "CaseChange",
     "Category",
     "Deadline",

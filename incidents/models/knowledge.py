@@ -1,5 +1,7 @@
 """What the AI tier reads and what it said."""
 
+from datetime import date
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -31,6 +33,9 @@ class Article(models.Model):
         verbose_name=_("category"),
     )
     bigrams = ArrayField(models.CharField(max_length=40), default=list, editable=False)
+    valid_until = models.DateField(
+        _("holds until"), null=True, blank=True, help_text=_("The last day; empty: until changed.")
+    )
     active = models.BooleanField(_("active"), default=True)
 
     class Meta:
@@ -41,6 +46,12 @@ class Article(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @classmethod
+    def in_force(cls, day: date) -> models.QuerySet["Article"]:
+        """Return the articles that are published and hold on ``day``."""
+        holds = models.Q(valid_until__isnull=True) | models.Q(valid_until__gte=day)
+        return cls.objects.filter(holds, active=True, published_on__lte=day)
 
 
 class TriageExample(models.Model):
@@ -99,7 +110,12 @@ class TriageModel(models.Model):
 
 
 class Suggestion(models.Model):
-    """What the AI thought of one case, kept whether or not it acted on it."""
+    """What the AI thought of one case, kept whether or not it acted on it.
+
+    ``fit`` is how well the article fits, 0–1. ``draft`` is an answer a model outside worded from
+    the article, for a person to read; ``drafted_by`` names the model, ``asked_at`` when it was
+    asked.
+    """
 
     class Outcome(models.TextChoices):
         SUGGESTED = "suggested", _("Only suggested")
@@ -115,12 +131,26 @@ class Suggestion(models.Model):
     words = models.JSONField(default=list)
     alternatives = models.JSONField(default=list)
     article = models.ForeignKey(Article, models.PROTECT, null=True, blank=True, related_name="+")
+    fit = models.FloatField(null=True)
+    draft = models.TextField(blank=True, default="")
+    drafted_by = models.CharField(max_length=100, blank=True, default="")
+    asked_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.SUGGESTED)
     created_at = models.DateTimeField()
 
     class Meta:
         verbose_name = _("AI suggestion")
         verbose_name_plural = _("AI suggestions")
+        indexes = [
+            # What a model outside may still be asked about: the little that waits for a person.
+            models.Index(
+                fields=["created_at"],
+                name="suggestion_to_ask",
+                condition=models.Q(
+                    outcome="suggested", asked_at__isnull=True, article__isnull=False
+                ),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.category} {self.confidence:.0%}"

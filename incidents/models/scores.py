@@ -37,6 +37,11 @@ class Mark(IntFlag):
     RIGHT = 1 << 13
     CAME = 1 << 14
     NEEDED = 1 << 15
+    ALONE = 1 << 16
+    ANSWERED = 1 << 17
+    UNSOLVED = 1 << 18
+    OPINION = 1 << 19
+    OVERRULED = 1 << 20
 
 
 class FactKind(StrEnum):
@@ -50,6 +55,7 @@ class FactKind(StrEnum):
     CHECK = "check"  # a result was checked
     CALL = "call"  # a department called in by whistle
     BLOW = "blow"  # a whistle that has ended
+    AI = "ai"  # a report the AI read, once it or a person decided
 
 
 class Subject(StrEnum):
@@ -59,13 +65,16 @@ class Subject(StrEnum):
     TOWN = "town"
     DEPARTMENT = "department"
     DISPATCHER = "dispatcher"
+    AI_ITEM = "ai_item"  # by category, whole months only
+    AI_MODEL = "ai_model"  # by version of the model, 0 for none; whole months only
 
 
 class ScoreFact(models.Model):
     """One contribution of a case: kind, day, places, department and person, and marks.
 
     ``n`` tells facts of one kind apart: the timeline row, the whistle or the called department.
-    ``minutes`` is how long a called department took to come.
+    ``minutes`` is how long a called department took to come. ``category_id`` and
+    ``model_version`` stand on facts of the AI only.
     """
 
     incident = models.ForeignKey(
@@ -82,6 +91,8 @@ class ScoreFact(models.Model):
     person_id = models.BigIntegerField(null=True)
     marks = models.IntegerField(default=0)
     minutes = models.IntegerField(default=0)
+    category_id = models.BigIntegerField(null=True)
+    model_version = models.IntegerField(null=True)
 
     class Meta:
         constraints = [
@@ -101,6 +112,16 @@ class ScoreFact(models.Model):
                 fields=["person_id", "kind", "day", "id"],
                 name="score_of_person",
                 condition=Q(person_id__isnull=False),
+            ),
+            models.Index(
+                fields=["category_id", "county_id", "day", "id"],
+                name="score_of_ai_item",
+                condition=Q(category_id__isnull=False),
+            ),
+            models.Index(
+                fields=["model_version", "county_id", "day", "id"],
+                name="score_of_ai_model",
+                condition=Q(model_version__isnull=False),
             ),
         ]
 
