@@ -16,10 +16,12 @@ class SheetUpload(models.Model):
     """One uploaded file. ``payload`` is the file in base64 until it was read, then empty.
 
     Only its owner opens it; the id cannot be guessed. ``problem`` says why the whole file was
-    refused, or why nothing was saved.
+    refused, or why nothing was saved. ``settings`` are what the owner chose for this file, where
+    its kind asks; until then it is being matched.
     """
 
     class State(models.TextChoices):
+        MATCHING = "matching", _("Columns to be matched")
         WAITING = "waiting", _("Waiting to be read")
         READING = "reading", _("Being read")
         READY = "ready", _("Ready to confirm")
@@ -35,6 +37,7 @@ class SheetUpload(models.Model):
     )
     file_name = models.CharField(_("file name"), max_length=200)
     language = models.CharField(_("language"), max_length=10)
+    settings = models.JSONField(default=dict)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
     payload = EncryptedTextField(blank=True, default="")
     letters = models.JSONField(default=dict)
@@ -55,6 +58,7 @@ class SheetUpload(models.Model):
             models.CheckConstraint(
                 condition=models.Q(
                     state__in=[
+                        "matching",
                         "waiting",
                         "reading",
                         "ready",

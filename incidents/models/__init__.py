@@ -15,6 +15,7 @@ from incidents.models.catalogue import (
 from incidents.models.clock import Extension, StageClock, SupervisionNotice
 from incidents.models.event import ActorKind, Event
 from incidents.models.figures import Figure, FigureDelta, FigureShift
+from incidents.models.hotline import HotlineMapping
 from incidents.models.incident import (
     ENDED,
     NO_DUE,
@@ -42,6 +43,7 @@ from incidents.models.scores import (
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
+from incidents.models.webhook import HookAttempt, HookDelivery, HookEvent, Webhook
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
@@ -68,6 +70,10 @@ __all__ = [
     "FigureShift",
     "FoundBy",
     "HotTopic",
+    "HookAttempt",
+    "HookDelivery",
+    "HookEvent",
+    "HotlineMapping",
     "Incident",
     "Ladder",
     "LadderRung",
@@ -102,6 +108,7 @@ __all__ = [
     "TriageExample",
     "TriageModel",
     "Urgency",
+    "Webhook",
     "Whistle",
     "WhistleParty",
 ]

@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.fields import EncryptedTextField
+from grids.models import Area
+from incidents.models.catalogue import Category
 from incidents.models.incident import Incident
 
 
@@ -20,14 +22,18 @@ class SystemRight(models.TextChoices):
 
     REPORT = "report", _("Send reports")
     UPDATE = "update", _("Send updates about its own reports")
+    READ_OWN = "read_own", _("Read what became of its own reports")
+    READ = "read", _("Read public cases of its areas and items")
 
 
 class System(models.Model):
     """A system outside the house that calls in with a key of its own.
 
     ``key_hash`` is the SHA-256 of the key (256 random bits, so no salt and no slow hash), empty
-    until one is made; ``key_hint`` its first characters. ``daily_quota`` counts calls that write.
-    ``namespace`` makes the system's own numbers unlike those of any other.
+    until one is made; ``key_hint`` its first characters. Every call of the API counts for both
+    quotas, of Open311 those that write. ``areas`` and ``items`` bound what it hears of cases it
+    did not send: none of one means the whole county, or all published items. ``namespace`` makes
+    the system's own numbers unlike those of any other.
     """
 
     name = models.CharField(_("name"), max_length=60, unique=True)
@@ -41,6 +47,9 @@ class System(models.Model):
         blank=True,
     )
     daily_quota = models.PositiveIntegerField(_("calls a day"), default=1000)
+    minute_quota = models.PositiveIntegerField(_("calls a minute"), default=600)
+    areas = models.ManyToManyField(Area, verbose_name=_("areas"), related_name="+", blank=True)
+    items = models.ManyToManyField(Category, verbose_name=_("items"), related_name="+", blank=True)
     active = models.BooleanField(_("active"), default=True)
     key_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)
     key_hint = models.CharField(max_length=8, blank=True, editable=False)
@@ -53,7 +62,9 @@ class System(models.Model):
         verbose_name_plural = _("connected systems")
         ordering = ["name"]
         constraints = [
-            models.CheckConstraint(name="system_quota_positive", condition=Q(daily_quota__gt=0)),
+            models.CheckConstraint(
+                name="system_quota_positive", condition=Q(daily_quota__gt=0, minute_quota__gt=0)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -83,7 +94,8 @@ class SystemDay(models.Model):
 class SentCase(models.Model):
     """A case another system sent, by its own number ``external_id`` if it gave one.
 
-    ``for_public``: it came by a door whose words everybody may read.
+    ``for_public``: it came by a door whose words everybody may read. ``called_at`` is when somebody
+    called there, ``due_at`` until when they want it resolved, if they say so.
     """
 
     incident = models.OneToOneField(Incident, models.PROTECT, primary_key=True, related_name="sent")
@@ -92,6 +104,8 @@ class SentCase(models.Model):
     )
     external_id = models.CharField(_("number over there"), max_length=64, blank=True)
     for_public = models.BooleanField(default=False)
+    called_at = models.DateTimeField(_("called at"), null=True, blank=True)
+    due_at = models.DateTimeField(_("wanted by"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("case of another system")
