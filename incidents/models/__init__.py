@@ -15,7 +15,6 @@ from incidents.models.catalogue import (
 from incidents.models.clock import Extension, StageClock, SupervisionNotice
 from incidents.models.event import ActorKind, Event
 from incidents.models.figures import Figure, FigureDelta, FigureShift
-from incidents.models.hotline import HotlineMapping
 from incidents.models.incident import (
     ENDED,
     NO_DUE,
@@ -25,6 +24,15 @@ from incidents.models.incident import (
     Source,
     State,
     Urgency,
+)
+from incidents.models.inspection import (
+    Hazard,
+    InspectedKind,
+    Inspection,
+    InspectionItem,
+    InspectionPlace,
+    InspectionTeam,
+    PlaceState,
 )
 from incidents.models.knowledge import Article, Suggestion, TriageExample, TriageModel
 from incidents.models.ladder import Ladder, LadderRung
@@ -43,7 +51,6 @@ from incidents.models.scores import (
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
-from incidents.models.webhook import HookAttempt, HookDelivery, HookEvent, Webhook
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
@@ -70,10 +77,6 @@ __all__ = [
     "FigureShift",
     "FoundBy",
     "HotTopic",
-    "HookAttempt",
-    "HookDelivery",
-    "HookEvent",
-    "HotlineMapping",
     "Incident",
     "Ladder",
     "LadderRung",
@@ -108,7 +111,6 @@ __all__ = [
     "TriageExample",
     "TriageModel",
     "Urgency",
-    "Webhook",
     "Whistle",
     "WhistleParty",
 ]

@@ -73,6 +73,11 @@ class Category(models.Model):
     ai_allowed = models.BooleanField(_("AI may dispatch it alone"), default=False)
     is_question = models.BooleanField(_("question answered from the knowledge base"), default=False)
     urgent = models.BooleanField(_("urgent"), default=False)
+    photo_on_answer = models.BooleanField(
+        _("asks for a photo of the result"),
+        default=False,
+        help_text=_("An answer without one is refused."),
+    )
     road = models.CharField(
         _("road"), max_length=12, choices=Road.choices, blank=True, default=Road.NORMAL
     )
