@@ -48,12 +48,20 @@ from incidents.models.scores import (
     ScoreSum,
     Subject,
 )
+from incidents.models.standing import (
+    CALLED_ROLES,
+    EmergencyCall,
+    EmergencyKind,
+    StandingOrder,
+    StandingStep,
+)
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
+    "CALLED_ROLES",
     "ENDED",
     "NO_DUE",
     "ActorKind",
@@ -69,6 +77,8 @@ __all__ = [
     "Deadline",
     "DeadlineVersion",
     "EarlyWarning",
+    "EmergencyCall",
+    "EmergencyKind",
     "Event",
     "Extension",
     "FactKind",
@@ -98,6 +108,8 @@ __all__ = [
     "Source",
     "Stage",
     "StageClock",
+    "StandingOrder",
+    "StandingStep",
     "State",
     "Subject",
     "Suggestion",

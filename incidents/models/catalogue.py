@@ -115,7 +115,11 @@ class Category(models.Model):
 
 
 class DeadlineVersion(models.Model):
-    """One dated set of deadlines. Without a category it is the county's default."""
+    """One dated set of deadlines. Without a category it is the county's default.
+
+    All extensions of a case together add at most ``more_amount`` of ``more_unit``; where neither
+    the item nor the county says how much, the term itself once more.
+    """
 
     category = models.ForeignKey(
         Category,
@@ -127,6 +131,12 @@ class DeadlineVersion(models.Model):
     )
     version = models.PositiveIntegerField(_("version"))
     valid_from = models.DateField(_("from"), default=timezone.localdate)
+    more_amount = models.PositiveSmallIntegerField(
+        _("extensions together at most"), null=True, blank=True
+    )
+    more_unit = models.CharField(
+        _("unit"), max_length=15, choices=Unit.choices, blank=True, default="", db_default=""
+    )
 
     class Meta:
         verbose_name = _("deadline version")
@@ -137,6 +147,11 @@ class DeadlineVersion(models.Model):
                 fields=["category", "version"],
                 name="deadline_version_once_per_category",
                 nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="deadline_more_time_has_a_unit",
+                condition=Q(more_amount__isnull=True, more_unit="")
+                | (Q(more_amount__gt=0) & ~Q(more_unit="")),
             ),
         ]
 

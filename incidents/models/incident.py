@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pgtrigger
 from django.contrib.gis.db import models
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, GistIndex
@@ -17,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.fields import EncryptedTextField
+from core.working_calendar import Unit
 from grids.models import Area, Department, Level, User
 from grids.queries import Scope
 from incidents.models.catalogue import Category, DeadlineVersion, Tier
@@ -62,6 +64,7 @@ class Source(models.TextChoices):
     SYSTEM = "system", _("Another system")
     INSPECTION = "inspection", _("Inspection")
     MEETING = "meeting", _("Joint meeting")
+    SPLIT = "split", _("Task of a case")
 
 
 class FoundBy(models.TextChoices):
@@ -132,6 +135,10 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
             found.append(self.filter(pk__in=called.values("pk")))
         return found
 
+    def of_the_public(self) -> "IncidentQuerySet":
+        """Return what somebody reported: without tasks, which only say how the work is divided."""
+        return self.filter(parent__isnull=True)
+
     def visible_to(self, user: User, scope: Scope | None = None) -> "IncidentQuerySet":
         """Return the cases ``user``'s postings open; their own reports among them."""
         scope = scope or Scope.for_user(user)
@@ -147,6 +154,8 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
                     whistles__parties__department_id__in=scope.department_ids
                 ).values("pk")
             )
+            split = Incident.objects.filter(parent__owner_department_id__in=scope.department_ids)
+            reach |= Q(pk__in=split.values("pk"))
         return self.filter(reach)
 
 
@@ -157,8 +166,12 @@ class Incident(models.Model):
     row. ``tracking_code`` is what the reporter keeps. County, town, village,
     grid and unit stand beside the deepest ``area`` so that every scope is one
     equality. ``version`` counts steps people take (compare-and-set); ``last_seq``
-    counts timeline rows. ``due_at`` is the nearest running deadline, ``overdue_at``
-    the first one missed in this round.
+    counts timeline rows. ``due_at`` is the nearest running deadline, counted in ``due_unit``,
+    ``overdue_at`` the first one missed in this round.
+
+    A task is a part of a case that was split: it has a ``parent``, one level deep, the place of
+    it, and ``task_amount`` of ``task_unit`` to be done in. ``task_count`` says how many tasks the
+    case was ever split into.
     """
 
     report_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
@@ -290,6 +303,20 @@ class Incident(models.Model):
         related_name="merged",
         verbose_name=_("merged into"),
     )
+    parent = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tasks",
+        db_index=False,
+        verbose_name=_("task of"),
+    )
+    task_amount = models.PositiveSmallIntegerField(_("time for the task"), null=True, blank=True)
+    task_unit = models.CharField(
+        _("unit"), max_length=15, choices=Unit.choices, blank=True, default="", db_default=""
+    )
+    task_count = models.PositiveSmallIntegerField(_("tasks"), default=0, db_default=0)
 
     reported_at = models.DateTimeField(_("reported at"), default=timezone.now)
     triaged_at = models.DateTimeField(_("triaged at"), null=True, blank=True)
@@ -301,6 +328,9 @@ class Incident(models.Model):
     verified_at = models.DateTimeField(_("verified at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     due_at = models.DateTimeField(_("due at"), default=NO_DUE)
+    due_unit = models.CharField(
+        _("unit"), max_length=15, choices=Unit.choices, blank=True, default="", db_default=""
+    )
     overdue_at = models.DateTimeField(_("overdue since"), null=True, blank=True)
 
     version = models.PositiveIntegerField(_("version"), default=1)
@@ -375,6 +405,11 @@ class Incident(models.Model):
                 name="incident_awaiting_triage",
                 condition=Q(state="reported", triage_tried_at__isnull=True),
             ),
+            models.Index(
+                fields=["parent", "id"],
+                name="incident_tasks",
+                condition=Q(parent__isnull=False),
+            ),
             GistIndex(
                 fields=["location"],
                 name="open_by_place",
@@ -440,6 +475,61 @@ class Incident(models.Model):
                     | (~Q(state="duplicate") & Q(merged_into__isnull=True))
                 ),
             ),
+            models.CheckConstraint(
+                name="incident_task_has_a_case_and_a_time",
+                condition=(
+                    Q(source="split", parent__isnull=False, task_amount__gt=0, task_count=0)
+                    & ~Q(task_unit="")
+                )
+                | (
+                    ~Q(source="split")
+                    & Q(parent__isnull=True, task_amount__isnull=True, task_unit="")
+                ),
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="task_hangs_on_a_case",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                condition=pgtrigger.Condition("NEW.parent_id IS NOT NULL"),
+                func="""
+                    IF NOT EXISTS (SELECT FROM incidents_incident p WHERE p.id = NEW.parent_id
+                            AND p.parent_id IS NULL AND p.county_id = NEW.county_id) THEN
+                        RAISE EXCEPTION 'a task hangs on a case of its own county, one level deep'
+                            USING ERRCODE = 'check_violation';
+                    END IF;
+                    RETURN NEW;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="task_stays_with_its_case",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("parent_id"),
+                condition=pgtrigger.Condition("OLD.parent_id IS DISTINCT FROM NEW.parent_id"),
+                func="""
+                    RAISE EXCEPTION 'a task stays with its case'
+                        USING ERRCODE = 'check_violation';
+                """,
+            ),
+            # Deferred: a case and its tasks move with their area, row after row.
+            pgtrigger.Trigger(
+                name="task_moves_with_its_case",
+                when=pgtrigger.After,
+                timing=pgtrigger.Deferred,
+                operation=pgtrigger.UpdateOf("county_id"),
+                condition=pgtrigger.Condition("NEW.parent_id IS NOT NULL OR NEW.task_count > 0"),
+                func="""
+                    IF EXISTS (SELECT FROM incidents_incident t
+                                 JOIN incidents_incident p ON p.id = t.parent_id
+                                WHERE (t.id = NEW.id OR p.id = NEW.id)
+                                  AND t.county_id <> p.county_id) THEN
+                        RAISE EXCEPTION 'a task lies in the county of its case'
+                            USING ERRCODE = 'check_violation';
+                    END IF;
+                    RETURN NULL;
+                """,
+            ),
         ]
 
     def __str__(self) -> str:
@@ -470,8 +560,12 @@ class Incident(models.Model):
             return True
         if scope.postings and self.reporter_id == user.pk:
             return True
-        called = {"parties__department_id__in": scope.department_ids}
-        return bool(scope.department_ids) and self.whistles.filter(**called).exists()
+        if not scope.department_ids:
+            return False
+        # Whoever has the case sees the tasks it was split into.
+        if self.parent is not None and self.parent.owner_department_id in scope.department_ids:
+            return True
+        return self.whistles.filter(parties__department_id__in=scope.department_ids).exists()
 
     @property
     def is_open(self) -> bool:

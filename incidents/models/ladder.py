@@ -1,10 +1,12 @@
 """The ladder: who is told, rung by rung, once a deadline has passed, and what changes hands."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.models import Channel
 from core.working_calendar import Unit
 from incidents.models.catalogue import Category, Tier
 
@@ -58,7 +60,8 @@ class LadderRung(models.Model):
     """One rung of a ladder. The lowest above whoever was late is told at once.
 
     ``amount`` of ``unit``: how long the rung before it has until the case climbs to this one.
-    ``takes_over``: the case itself changes hands when it reaches this rung.
+    ``takes_over``: the case itself changes hands when it reaches this rung. ``channels`` carry the
+    notice beside the bell; none means what each person chose.
     """
 
     ladder = models.ForeignKey(Ladder, models.CASCADE, related_name="rungs")
@@ -68,6 +71,13 @@ class LadderRung(models.Model):
         _("unit"), max_length=15, choices=Unit.choices, default=Unit.WORKING_DAYS
     )
     takes_over = models.BooleanField(_("takes the case over"), default=False)
+    channels = ArrayField(
+        models.CharField(max_length=10, choices=Channel.Kind.choices),
+        verbose_name=_("channels"),
+        default=list,
+        db_default=[],
+        blank=True,
+    )
 
     class Meta:
         verbose_name = _("rung")
