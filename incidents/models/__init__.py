@@ -15,6 +15,7 @@ from incidents.models.catalogue import (
 from incidents.models.clock import Extension, StageClock, SupervisionNotice
 from incidents.models.event import ActorKind, Event
 from incidents.models.figures import Figure, FigureDelta, FigureShift
+from incidents.models.hotline import HotlineMapping
 from incidents.models.incident import (
     ENDED,
     NO_DUE,
@@ -48,20 +49,13 @@ from incidents.models.scores import (
     ScoreSum,
     Subject,
 )
-from incidents.models.standing import (
-    CALLED_ROLES,
-    EmergencyCall,
-    EmergencyKind,
-    StandingOrder,
-    StandingStep,
-)
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
+from incidents.models.webhook import HookAttempt, HookDelivery, HookEvent, Webhook
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
-    "CALLED_ROLES",
     "ENDED",
     "NO_DUE",
     "ActorKind",
@@ -77,8 +71,6 @@ __all__ = [
     "Deadline",
     "DeadlineVersion",
     "EarlyWarning",
-    "EmergencyCall",
-    "EmergencyKind",
     "Event",
     "Extension",
     "FactKind",
@@ -86,14 +78,25 @@ __all__ = [
     "FigureDelta",
     "FigureShift",
     "FoundBy",
+    "Hazard",
+    "HookAttempt",
+    "HookDelivery",
+    "HookEvent",
     "HotTopic",
+    "HotlineMapping",
     "Incident",
+    "InspectedKind",
+    "Inspection",
+    "InspectionItem",
+    "InspectionPlace",
+    "InspectionTeam",
     "Ladder",
     "LadderRung",
     "Mark",
     "Notice",
     "OwnerKind",
     "PartyState",
+    "PlaceState",
     "Publication",
     "ReportDay",
     "ReporterContact",
@@ -108,8 +111,6 @@ __all__ = [
     "Source",
     "Stage",
     "StageClock",
-    "StandingOrder",
-    "StandingStep",
     "State",
     "Subject",
     "Suggestion",
@@ -123,6 +124,7 @@ __all__ = [
     "TriageExample",
     "TriageModel",
     "Urgency",
+    "Webhook",
     "Whistle",
     "WhistleParty",
 ]
