@@ -12,6 +12,6 @@ FILL = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("incidents", "0019_tasks_standing_orders_more_time")]
+    dependencies = [("incidents", "0020_tasks_standing_orders_more_time")]
 
     operations = [migrations.RunSQL(FILL, migrations.RunSQL.noop, elidable=True)]
