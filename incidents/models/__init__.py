@@ -49,6 +49,13 @@ from incidents.models.scores import (
     ScoreSum,
     Subject,
 )
+from incidents.models.standing import (
+    CALLED_ROLES,
+    EmergencyCall,
+    EmergencyKind,
+    StandingOrder,
+    StandingStep,
+)
 from incidents.models.system import SentCase, System, SystemDay, SystemRight
 from incidents.models.topics import EarlyWarning, HotTopic, ReportDay, Trend
 from incidents.models.trailing import TrailingCase
@@ -56,6 +63,7 @@ from incidents.models.webhook import HookAttempt, HookDelivery, HookEvent, Webho
 from incidents.models.whistle import PartyState, Whistle, WhistleParty
 
 __all__ = [
+    "CALLED_ROLES",
     "ENDED",
     "NO_DUE",
     "ActorKind",
@@ -71,6 +79,8 @@ __all__ = [
     "Deadline",
     "DeadlineVersion",
     "EarlyWarning",
+    "EmergencyCall",
+    "EmergencyKind",
     "Event",
     "Extension",
     "FactKind",
@@ -111,6 +121,8 @@ __all__ = [
     "Source",
     "Stage",
     "StageClock",
+    "StandingOrder",
+    "StandingStep",
     "State",
     "Subject",
     "Suggestion",
