@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("grids", "0016_boundary_import_forgets_done"),
-        ("incidents", "0021_units_of_deadlines"),
+        ("incidents", "0018_webhooks_and_hotline"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
