@@ -39,7 +39,7 @@ from incidents.models.knowledge import Article, Suggestion, TriageExample, Triag
 from incidents.models.ladder import Ladder, LadderRung
 from incidents.models.notice import Notice
 from incidents.models.retention import RetentionRule
-from incidents.models.rules import OwnerKind, RoutingRule
+from incidents.models.rules import OwnerKind, RoutingRule, RuleTable
 from incidents.models.scores import (
     CaseChange,
     FactKind,
@@ -113,6 +113,7 @@ __all__ = [
     "RetentionRule",
     "Road",
     "RoutingRule",
+    "RuleTable",
     "Score",
     "ScoreFact",
     "ScoreFormula",

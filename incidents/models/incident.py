@@ -394,6 +394,12 @@ class Incident(models.Model):
                 name="open_by_department",
                 condition=Q(ended_at__isnull=True),
             ),
+            # How much each worker has in hand.
+            models.Index(
+                fields=["handler"],
+                name="open_by_handler",
+                condition=Q(ended_at__isnull=True, handler__isnull=False),
+            ),
             # How much is late, counted for every board.
             models.Index(
                 fields=["county", "town", "state"],
