@@ -76,7 +76,14 @@ def answers(address: str) -> bool:
 @pytest.mark.parametrize(
     "name",
     ["script/_lib.sh", "script/setup", "script/server", "script/services", "script/test"]
-    + ["script/manage", "script/bench", "script/pictures", ".ci/run", "deploy/geshi-manage"],
+    + [
+        "script/manage",
+        "script/bench",
+        "script/faults",
+        "script/pictures",
+        ".ci/run",
+        "deploy/geshi-manage",
+    ],
 )
 def test_script_is_correct_shell(name):
     subprocess.run(["sh", "-n", ROOT / name], check=True)
