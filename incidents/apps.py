@@ -19,6 +19,7 @@ class IncidentsConfig(AppConfig):
             answering,
             contact,
             handling,
+            inspection_sheet,
             lateness,
             moving,
             needs,
@@ -59,5 +60,6 @@ class IncidentsConfig(AppConfig):
         )
         closing.register("incidents", moving.obstacles)
         reveal.register("incident", contact.REVEALABLE)
+        inspection_sheet.connect()
         audit_words.connect()
         desks.connect()

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.audit_words import name_actions, name_subject
-from incidents.models import Incident, System
+from incidents.models import Incident, Inspection, System
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 
 ACTIONS = {
@@ -16,6 +16,14 @@ ACTIONS = {
     "catalogue.ladder": _("Escalation ladder changed"),
     "catalogue.load": _("Catalogue loaded"),
     "catalogue.redate": _("Changed deadlines given to open cases"),
+    "inspection.add": _("Inspection made"),
+    "inspection.change": _("Inspection changed"),
+    "inspection.clean": _("Place inspected, no hazard"),
+    "inspection.close": _("Inspection closed"),
+    "inspection.exported": _("Ledger of hazards exported"),
+    "inspection.place_add": _("Place put on the list of an inspection"),
+    "inspection.place_remove": _("Place taken off the list of an inspection"),
+    "inspection.places_sheet": _("Places of inspections brought in by a sheet"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rule.move": _("Routing rule moved"),
     "system.add": _("System connected"),
@@ -37,6 +45,7 @@ def connect() -> None:
     name_subject("incident", _("Case"), _cases)
     name_subject("article", _("Article"))
     name_subject("category", _("Category"))
+    name_subject("inspection", _("Inspection"), _inspections)
     name_subject("routing_rule", _("Routing rule"))
     name_subject("system", _("Connected system"), _systems)
     name_subject("triage_model", _("AI model"))
@@ -47,6 +56,11 @@ def connect() -> None:
 def _cases(ids: list[int]) -> dict[int, tuple[str, str]]:
     rows = Incident.objects.filter(pk__in=ids).values_list("pk", "tracking_code")
     return {pk: (code, reverse("incident", args=[code])) for pk, code in rows}
+
+
+def _inspections(ids: list[int]) -> dict[int, tuple[str, str]]:
+    rows = Inspection.objects.filter(pk__in=ids).values_list("pk", "name")
+    return {pk: (name, reverse("inspection", args=[pk])) for pk, name in rows}
 
 
 def _systems(ids: list[int]) -> dict[int, tuple[str, str]]:

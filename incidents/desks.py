@@ -18,6 +18,15 @@ WRITERS = frozenset({Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.COMMAND})
 # Who keeps the rules of dispatch and time, and which model the AI reads with.
 RULE_KEEPERS = frozenset({Role.COMMAND, Role.SYSTEM_ADMIN})
 
+# Who reads about inspections at a desk, and who makes them on a phone.
+INSPECTION_READERS = frozenset(
+    {
+        *(Role.VILLAGE_OFFICE, Role.TOWN_ADMIN, Role.DEPARTMENT_HANDLER),
+        *(Role.COMMAND, Role.COUNTY_LEADER),
+    }
+)
+PHONE_INSPECTORS = frozenset({Role.GRID_WORKER, Role.GRID_CHIEF, Role.GRID_GUIDE})
+
 DESKS = (
     Desk("worker", _("My grid"), "map-pin", frozenset({Role.UNIT_HEAD, Role.GRID_WORKER}), 10),
     Desk("grid", _("Grid desk"), "layout-grid", frozenset({Role.GRID_CHIEF, Role.GRID_GUIDE}), 12),
@@ -27,11 +36,13 @@ DESKS = (
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
+    Desk("inspections", _("Inspections"), "clipboard-search", INSPECTION_READERS, 40),
     Desk("triage_models", _("AI triage model"), "sparkles", RULE_KEEPERS, 94),
 )
 
 PHONE_TABS = (
     phone.Tab("worker", _("To do"), "checklist", 10),
+    phone.Tab("inspection_round", _("To inspect"), "clipboard-check", 25, PHONE_INSPECTORS),
     phone.Tab("worker_mine", _("My reports"), "send", 30),
     phone.Tab("notices", _("Notices"), "bell", 40),
 )

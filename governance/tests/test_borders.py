@@ -32,7 +32,9 @@ from grids.services import boundary_import, cards, network, reorganisation, work
 from grids.services.households import HouseholdFields, add_household
 from grids.services.visits import SentVisit, record_visit
 from incidents.factories import World, draft_photo
+from incidents.factories import actor as acting
 from incidents.models import Incident, System
+from incidents.services import inspections
 from mediation.factories import dispute_at, mediator_in
 from mediation.models import DisputeState
 
@@ -164,7 +166,32 @@ class Border:
                 )
             ],
         )
+        campaign = inspections.make_inspection(
+            fields=inspections.InspectionFields(
+                name=f"{MARK}检查",
+                kind="firm",
+                area=places.towns[0],
+                starts_on=timezone.localdate(),
+                ends_on=timezone.localdate(),
+                areas=[places.towns[0]],
+                items=[inspections.ItemFields(f"{MARK}灭火器", world.rubbish, 7)],
+            ),
+            actor=acting(admin),
+        )
+        firm = inspections.add_place(
+            inspection_id=campaign.pk,
+            fields=inspections.PlaceFields(f"{MARK}面粉厂", f"{MARK}东街", grid),
+            actor=acting(admin),
+        )
+        firms = sheets.take(
+            kind="inspection_places",
+            data=MARK.encode("utf-8-sig"),
+            file_name="x.csv",
+            actor=admin,
+        )
         return {
+            "inspections/": {"pk": campaign.pk, "place_id": firm.pk},
+            "inspections/sheet/": {"upload_id": firms.pk},
             "api/v1/areas/": {"code": grid.code},
             "api/v1/incidents/": {"tracking_code": case.tracking_code, "step": "accept"},
             "api/v1/disputes/": {"number": dispute.number},

@@ -61,6 +61,7 @@ def result_words() -> dict[str, str]:
         "households_changed": _("households changed"),
         "households_ended": _("households moved out"),
         "tags_given": _("care tags given"),
+        "places_added": _("places put on the list"),
     }
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from core import prepared
 from core.rows import Table, read
@@ -15,17 +16,22 @@ from grids.queries import Scope
 from incidents.models import (
     Category,
     Event,
+    Hazard,
     Incident,
     Notice,
     PartyState,
     ReporterContact,
+    Source,
     Stage,
     StageClock,
     WhistleParty,
 )
 
 # Steps that make somebody a handler of the round.
-HANDLER_ACTIONS = ("accept", "arrive", "respond", "handle_on_spot", "party_answer", "party_sign")
+HANDLER_ACTIONS = (
+    *("accept", "arrive", "respond", "handle_on_spot", "fix_on_spot"),
+    *("party_answer", "party_sign"),
+)
 
 
 def acted_in_round(incident: Incident, user: User | None) -> bool:
@@ -37,6 +43,19 @@ def acted_in_round(incident: Incident, user: User | None) -> bool:
     return Event.objects.filter(
         incident=incident, actor=user, action__in=HANDLER_ACTIONS, data__round=incident.round
     ).exists()
+
+
+def photo_rule(incident: Incident) -> str:
+    """Return the rule by which an answer needs a photo, in words; "" for none (≤ 1 query)."""
+    category = incident.category
+    if category is not None and category.photo_on_answer:
+        return _("Items of “%(category)s” are answered with a photo of the result.") % {
+            "category": category.label
+        }
+    inspected = incident.source == Source.INSPECTION
+    if inspected and Hazard.objects.filter(incident_id=incident.pk).exists():
+        return _("A hazard found at an inspection is answered with a photo of it put right.")
+    return ""
 
 
 def accept_time_left(incident: Incident) -> bool:
@@ -56,6 +75,11 @@ def open_party_ids(incident: Incident, department_ids: Collection[int]) -> list[
         .exclude(state__in=[PartyState.SIGNED, PartyState.DISSENTED])
         .values_list("pk", flat=True)
     )
+
+
+def open_tasks(incident: Incident) -> bool:
+    """Return whether a task of the case is still open (1 query)."""
+    return Incident.objects.open().filter(parent_id=incident.pk).exists()
 
 
 def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:

@@ -16,12 +16,14 @@ from core import prepared
 from core.errors import Invalid
 from core.rows import Table, read
 from core.services.timers import TimerSpec, cancel_timers, set_timers
-from core.working_calendar import WorkingCalendar, seconds_of
+from core.working_calendar import Unit, WorkingCalendar, seconds_of
 from incidents.models import (
     Category,
     Deadline,
     DeadlineVersion,
+    Hazard,
     Incident,
+    Source,
     Stage,
     StageClock,
     WhistleParty,
@@ -57,10 +59,17 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
     calendar, rows = WorkingCalendar.load(), []
     running = {(c.stage, c.name, c.party_id) for c in case.clocks if not c.finished_at}
     party_id = party.pk if party else None
-    for deadline in deadlines_of(case.incident):
+    deadlines = deadlines_of(case.incident)
+    days = _days_of_hazard(case, deadlines, calendar)
+    for deadline in deadlines:
         if deadline.stage not in stages or (deadline.stage, deadline.name, party_id) in running:
             continue
-        seconds = seconds_of(deadline.amount, deadline.unit)
+        amount, unit = deadline.amount, deadline.unit
+        due_at = days.get(deadline.stage)
+        if due_at is None:
+            due_at = calendar.add(case.now, seconds_of(amount, unit), unit)
+        else:
+            amount, unit = max((due_at - case.now).days, 1), Unit.CALENDAR_DAYS
         rows.append(
             StageClock(
                 incident=case.incident,
@@ -68,15 +77,37 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
                 stage=deadline.stage,
                 name=deadline.name,
                 round=case.incident.round,
-                amount=deadline.amount,
-                unit=deadline.unit,
+                amount=amount,
+                unit=unit,
                 started_at=case.now,
-                due_at=calendar.add(case.now, seconds, deadline.unit),
+                due_at=due_at,
             )
         )
     StageClock.objects.bulk_create(rows)
     case.clocks.extend(rows)
     _set_timers(calendar, case.incident, rows, case.now)
+
+
+def _days_of_hazard(
+    case: Step, deadlines: Iterable[Deadline], calendar: WorkingCalendar
+) -> dict[str, datetime]:
+    """Return {stage: due} of a hazard to be put right by a day, as long as the day is to come.
+
+    It is answered by that day; it is closed when the time to check it has passed as well.
+    Costs a query for cases found at an inspection, none for others.
+    """
+    incident = case.incident
+    if incident.source != Source.INSPECTION:
+        return {}
+    hazard = Hazard.objects.filter(incident_id=incident.pk, due_at__gt=case.now).first()
+    if hazard is None or hazard.due_at is None:
+        return {}
+    checked = next((row for row in deadlines if row.stage == Stage.VERIFY), None)
+    closed = hazard.due_at
+    if checked is not None:
+        seconds = seconds_of(checked.amount, checked.unit)
+        closed = calendar.add(closed, seconds, checked.unit)
+    return {Stage.RESPOND: hazard.due_at, Stage.RESOLVE: closed}
 
 
 _DEADLINE = (Table(Deadline, "d"), Table(DeadlineVersion, "v"))
@@ -92,12 +123,25 @@ def deadlines_of(incident: Incident) -> list[Deadline]:
     """Return the case's deadlines; the county default fills stages they leave open (1 query)."""
     rows = read(_DEADLINES, [incident.deadline_version_id, timezone.localdate()], *_DEADLINE)
     own = [row for row, _version in rows if row.version_id == incident.deadline_version_id]
+    if incident.parent_id is not None:
+        own = _terms_of_task(incident, own)
     given = {row.stage for row in own}
     newest: dict[tuple[str, str], Deadline] = {}
     for row, version in rows:
         if version.category_id is None and row.stage not in given:
             newest.setdefault((row.stage, row.name), row)
-    return own + list(newest.values())
+    return own + [row for row in newest.values() if not incident.parent_id or row.stage in _OF_TASK]
+
+
+# Stages of a task that the rules time; by when it must be done is said when the case is split.
+_OF_TASK = frozenset({Stage.TRIAGE, Stage.ACCEPT, Stage.VERIFY})
+
+
+def _terms_of_task(incident: Incident, own: list[Deadline]) -> list[Deadline]:
+    amount = incident.task_amount
+    assert amount is not None  # a constraint holds it
+    whole = Deadline(stage=Stage.RESOLVE, amount=amount, unit=incident.task_unit)
+    return [row for row in own if row.stage in _OF_TASK] + [whole]
 
 
 def terms_of(incident: Incident) -> Terms:
@@ -215,8 +259,8 @@ def outdated(
 ) -> list[tuple[StageClock, tuple[int, str]]]:
     """Return clocks whose deadline has another time now, each with its (amount, unit).
 
-    Only clocks that still have exactly the
-    time of their rule: what was paused, extended or missed was decided for this case, and stays.
+    Only clocks that still have exactly the time of their rule: what was paused, extended or missed
+    was decided for this case, and stays.
     """
     found = []
     for clock in clocks:

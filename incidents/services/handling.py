@@ -15,6 +15,7 @@ from core.services.timers import TimerSpec, cancel_timers, set_timers
 from core.working_calendar import Unit
 from grids.models import Area, Level
 from incidents.models import Category, Extension, Incident, Stage, State, Tier
+from incidents.queries.case import photo_rule
 from incidents.services import clocks
 from incidents.services.step import Step, person, required, step
 from incidents.workflow import SYSTEM, Actor
@@ -55,9 +56,13 @@ def respond(
     photo_ids: Sequence[UUID] = (),
     seen: int | None = None,
 ) -> Incident:
-    """Report what was done, with evidence; the case goes to be verified by somebody else."""
+    """Report what was done, with evidence; the case goes to be verified by somebody else.
+
+    Raises Invalid without a photo where the item, or a hazard found at an inspection, asks for one.
+    """
     with step(incident_id=incident_id, action="respond", actor=actor, seen=seen) as case:
-        case.note = _result(result)
+        check_evidence(case.incident, photo_ids)
+        case.note = result_text(result)
         case.photo_ids = list(photo_ids)
         case.incident.handler = person(actor)
         to_verification(case)
@@ -89,7 +94,7 @@ def handle_on_spot(
             )
         if not photo_ids:
             raise Invalid(_("Please add a photo of the result."), field="photos")
-        case.note = _result(result)
+        case.note = result_text(result)
         case.photo_ids = list(photo_ids)
         incident.tier = Tier.LOCAL
         incident.deadline_version = clocks.current_version(incident.category, on=case.now)
@@ -104,11 +109,19 @@ def handle_on_spot(
     return case.incident
 
 
-def _result(text: str) -> str:
+def result_text(text: str) -> str:
+    """Return what was done, without surrounding space. Raises Invalid when nothing is said."""
     text = text.strip()
     if len(text) < 2:
         raise Invalid(_("Please say what was done."), field="result")
     return text
+
+
+def check_evidence(incident: Incident, photo_ids: Sequence[UUID]) -> None:
+    """Raise Invalid, naming the rule, for an answer without the photo it needs (≤ 1 query)."""
+    rule = "" if photo_ids else photo_rule(incident)
+    if rule:
+        raise Invalid(rule, field="photos")
 
 
 def to_verification(case: Step) -> None:
@@ -119,7 +132,9 @@ def to_verification(case: Step) -> None:
     clocks.finish(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
     clocks.start(case, Stage.VERIFY)
     area = incident.owner_area
-    if area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
+    if incident.parent_id is not None:
+        case.tell_splitter("task_answered")
+    elif area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
         case.tell("to_verify", role="village_office", area_id=incident.village_id)
     elif incident.town_id and not (area and area.level == Level.TOWN):
         case.tell("to_verify", role="town_admin", area_id=incident.town_id)

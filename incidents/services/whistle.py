@@ -15,7 +15,7 @@ from core.errors import Conflict, Invalid, NotAllowed
 from grids.models import Department, Role
 from incidents.models import Incident, PartyState, Stage, State, Tier, Whistle, WhistleParty
 from incidents.services import clocks
-from incidents.services.handling import lapse_requests, to_verification
+from incidents.services.handling import check_evidence, lapse_requests, to_verification
 from incidents.services.step import Step, person, required, step
 from incidents.workflow import Actor
 
@@ -150,6 +150,7 @@ def party_answer(
         case.note = party.opinion = required(opinion, "opinion")
         case.photo_ids = list(photo_ids)
         if party.is_lead:
+            check_evidence(case.incident, photo_ids)
             case.public = True
             case.incident.handler = person(actor)
             for other in party.whistle.parties.exclude(pk=party.pk).select_related("department"):

@@ -21,7 +21,7 @@ from incidents.queries import timeline
 from incidents.workflow import action_label
 
 # A whistle's result is the lead's answer; the others' opinions are no public rows.
-RESULTS = frozenset({"respond", "handle_on_spot", "party_answer"})
+RESULTS = frozenset({"respond", "handle_on_spot", "fix_on_spot", "party_answer"})
 # Rows whose note is written for the reporter.
 TOLD = RESULTS | frozenset(
     {

@@ -4,6 +4,7 @@ What lives here: counting them against the limits and storing each as a draft. W
 the door scripts send photos through (files.py), and how a photo is taken in (services/photos.py).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
@@ -15,7 +16,7 @@ from incidents.forms.fields import MAX_PHOTOS
 from incidents.models import Attachment
 from incidents.services import photos
 
-FILES = "photo_files"
+PHOTOS = {"photo_files": "photos"}
 
 
 def take_photo(request: HttpRequest, file: Any, *, draft_key: str) -> Attachment:
@@ -29,15 +30,24 @@ def take_photo(request: HttpRequest, file: Any, *, draft_key: str) -> Attachment
     return photos.store_draft(file=file, draft_key=draft_key, user=user)
 
 
-def with_files(request: HttpRequest, *, draft_key: str = "") -> tuple[QueryDict, str]:
-    """Return what was posted, files turned into ids of drafts, and why one was refused or ""."""
-    files = request.FILES.getlist(FILES)
+def with_files(
+    request: HttpRequest, *, draft_key: str = "", fields: Mapping[str, str] = PHOTOS
+) -> tuple[QueryDict, str]:
+    """Return what was posted, files turned into ids of drafts, and why one was refused or "".
+
+    ``fields`` are {field of files: field that gets their ids}.
+    """
     data = request.POST.copy()
-    room = max(0, MAX_PHOTOS - len(data.getlist("photos")))
-    try:
-        for file in files[:room]:
-            photo = take_photo(request, file, draft_key=draft_key)
-            data.appendlist("photos", str(photo.pk))
-    except GeshiError as error:
-        return data, str(error)
-    return data, _("At most %(n)s photos.") % {"n": MAX_PHOTOS} if len(files) > room else ""
+    refused = ""
+    for sent, name in fields.items():
+        files = request.FILES.getlist(sent)
+        room = max(0, MAX_PHOTOS - len(data.getlist(name)))
+        try:
+            for file in files[:room]:
+                photo = take_photo(request, file, draft_key=draft_key)
+                data.appendlist(name, str(photo.pk))
+        except GeshiError as error:
+            return data, str(error)
+        if len(files) > room:
+            refused = _("At most %(n)s photos.") % {"n": MAX_PHOTOS}
+    return data, refused
