@@ -2,158 +2,100 @@
 
 import pgtrigger.compiler
 import pgtrigger.migrations
-from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("core", "0001_ground_floor"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('core', '0001_ground_floor'),
+        ('grids', '__first__'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="AuditChain",
+            name='AuditChain',
             fields=[
-                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ("settled_id", models.BigIntegerField(default=0, verbose_name="settled entry")),
-                ("position", models.BigIntegerField(default=0, verbose_name="position")),
-                (
-                    "digest",
-                    models.BinaryField(
-                        default=b"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
-                        max_length=32,
-                        verbose_name="digest",
-                    ),
-                ),
-                (
-                    "anchored_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="told outside at"),
-                ),
+                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ('settled_id', models.BigIntegerField(default=0, verbose_name='settled entry')),
+                ('position', models.BigIntegerField(default=0, verbose_name='position')),
+                ('digest', models.BinaryField(default=b'\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00', max_length=32, verbose_name='digest')),
+                ('anchored_at', models.DateTimeField(blank=True, null=True, verbose_name='told outside at')),
             ],
             options={
-                "verbose_name": "audit chain",
-                "verbose_name_plural": "audit chains",
+                'verbose_name': 'audit chain',
+                'verbose_name_plural': 'audit chains',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='audit_chain_is_one')],
             },
         ),
         migrations.CreateModel(
-            name="AuditSeal",
+            name='AuditSeal',
             fields=[
-                (
-                    "position",
-                    models.BigIntegerField(
-                        primary_key=True, serialize=False, verbose_name="position"
-                    ),
-                ),
-                ("entry_id", models.BigIntegerField(unique=True, verbose_name="audit entry")),
-                ("digest", models.BinaryField(max_length=32, verbose_name="digest")),
+                ('position', models.BigIntegerField(primary_key=True, serialize=False, verbose_name='position')),
+                ('entry_id', models.BigIntegerField(unique=True, verbose_name='audit entry')),
+                ('digest', models.BinaryField(max_length=32, verbose_name='digest')),
             ],
             options={
-                "verbose_name": "audit seal",
-                "verbose_name_plural": "audit seals",
+                'verbose_name': 'audit seal',
+                'verbose_name_plural': 'audit seals',
             },
         ),
         migrations.CreateModel(
-            name="AuditVerification",
+            name='AuditVerification',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("at", models.DateTimeField(auto_now_add=True, verbose_name="at")),
-                ("from_position", models.BigIntegerField(verbose_name="from position")),
-                ("to_position", models.BigIntegerField(verbose_name="to position")),
-                ("fault", models.CharField(blank=True, max_length=20, verbose_name="fault")),
-                (
-                    "entry_id",
-                    models.BigIntegerField(blank=True, null=True, verbose_name="audit entry"),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(auto_now_add=True, verbose_name='at')),
+                ('from_position', models.BigIntegerField(verbose_name='from position')),
+                ('to_position', models.BigIntegerField(verbose_name='to position')),
+                ('fault', models.CharField(blank=True, max_length=20, verbose_name='fault')),
+                ('entry_id', models.BigIntegerField(blank=True, null=True, verbose_name='audit entry')),
             ],
             options={
-                "verbose_name": "audit verification",
-                "verbose_name_plural": "audit verifications",
+                'verbose_name': 'audit verification',
+                'verbose_name_plural': 'audit verifications',
             },
         ),
         migrations.AddField(
-            model_name="auditentry",
-            name="grid_id",
-            field=models.BigIntegerField(blank=True, null=True, verbose_name="grid"),
+            model_name='auditentry',
+            name='grid_id',
+            field=models.BigIntegerField(blank=True, null=True, verbose_name='grid'),
         ),
         migrations.AddField(
-            model_name="auditentry",
-            name="town_id",
-            field=models.BigIntegerField(blank=True, null=True, verbose_name="town"),
+            model_name='auditentry',
+            name='town_id',
+            field=models.BigIntegerField(blank=True, null=True, verbose_name='town'),
         ),
         migrations.AddField(
-            model_name="auditentry",
-            name="village_id",
-            field=models.BigIntegerField(blank=True, null=True, verbose_name="village"),
+            model_name='auditentry',
+            name='village_id',
+            field=models.BigIntegerField(blank=True, null=True, verbose_name='village'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(fields=["action", "id"], name="audit_action"),
+            model_name='auditentry',
+            index=models.Index(fields=['action', 'id'], name='audit_action'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("town_id__isnull", False)),
-                fields=["town_id", "id"],
-                name="audit_town",
-            ),
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('town_id__isnull', False)), fields=['town_id', 'id'], name='audit_town'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("action__startswith", "reveal.")),
-                fields=["id"],
-                name="audit_looks",
-            ),
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('action__startswith', 'reveal.')), fields=['id'], name='audit_looks'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("action__startswith", "reveal.")),
-                fields=["town_id", "id"],
-                name="audit_looks_town",
-            ),
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('action__startswith', 'reveal.')), fields=['town_id', 'id'], name='audit_looks_town'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("action__startswith", "reveal.")),
-                fields=["village_id", "id"],
-                name="audit_looks_village",
-            ),
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('action__startswith', 'reveal.')), fields=['village_id', 'id'], name='audit_looks_village'),
         ),
         migrations.AddIndex(
-            model_name="auditentry",
-            index=models.Index(
-                condition=models.Q(("action__startswith", "reveal.")),
-                fields=["grid_id", "id"],
-                name="audit_looks_grid",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="auditchain",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("id", 1)), name="audit_chain_is_one"
-            ),
+            model_name='auditentry',
+            index=models.Index(condition=models.Q(('action__startswith', 'reveal.')), fields=['grid_id', 'id'], name='audit_looks_grid'),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="auditseal",
-            trigger=pgtrigger.compiler.Trigger(
-                name="append_only",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;",
-                    hash="86a515a11914d2b3b68a3c1250a09a1667785f92",
-                    operation="UPDATE OR DELETE",
-                    pgid="pgtrigger_append_only_b7549",
-                    table="core_auditseal",
-                    when="BEFORE",
-                ),
-            ),
+            model_name='auditseal',
+            trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='86a515a11914d2b3b68a3c1250a09a1667785f92', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_b7549', table='core_auditseal', when='BEFORE')),
         ),
     ]

@@ -8,136 +8,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("core", "0002_sealed_audit"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('core', '0002_sealed_audit'),
+        ('grids', '__first__'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="SheetUpload",
+            name='SheetUpload',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("kind", models.CharField(max_length=30, verbose_name="kind")),
-                ("file_name", models.CharField(max_length=200, verbose_name="file name")),
-                ("language", models.CharField(max_length=10, verbose_name="language")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "Waiting to be read"),
-                            ("reading", "Being read"),
-                            ("ready", "Ready to confirm"),
-                            ("unreadable", "Not readable"),
-                            ("confirmed", "Being saved"),
-                            ("stale", "Overtaken"),
-                            ("saved", "Saved"),
-                        ],
-                        default="waiting",
-                        max_length=10,
-                        verbose_name="state",
-                    ),
-                ),
-                ("payload", core.fields.EncryptedTextField(blank=True, default="")),
-                ("letters", models.JSONField(default=dict)),
-                ("notices", models.JSONField(default=list)),
-                ("counts", models.JSONField(default=dict)),
-                ("result", models.JSONField(default=dict)),
-                ("problem", models.TextField(blank=True, default="", verbose_name="problem")),
-                ("total", models.IntegerField(default=0, verbose_name="rows")),
-                ("done", models.IntegerField(default=0, verbose_name="rows done")),
-                ("attempts", models.IntegerField(default=0, verbose_name="attempts")),
-                (
-                    "claimed_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="claimed at"),
-                ),
-                ("made_at", models.DateTimeField(auto_now_add=True, verbose_name="made at")),
-                (
-                    "owner",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="owner",
-                    ),
-                ),
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(max_length=30, verbose_name='kind')),
+                ('file_name', models.CharField(max_length=200, verbose_name='file name')),
+                ('language', models.CharField(max_length=10, verbose_name='language')),
+                ('state', models.CharField(choices=[('waiting', 'Waiting to be read'), ('reading', 'Being read'), ('ready', 'Ready to confirm'), ('unreadable', 'Not readable'), ('confirmed', 'Being saved'), ('stale', 'Overtaken'), ('saved', 'Saved')], default='waiting', max_length=10, verbose_name='state')),
+                ('payload', core.fields.EncryptedTextField(blank=True, default='')),
+                ('letters', models.JSONField(default=dict)),
+                ('notices', models.JSONField(default=list)),
+                ('counts', models.JSONField(default=dict)),
+                ('result', models.JSONField(default=dict)),
+                ('problem', models.TextField(blank=True, default='', verbose_name='problem')),
+                ('total', models.IntegerField(default=0, verbose_name='rows')),
+                ('done', models.IntegerField(default=0, verbose_name='rows done')),
+                ('attempts', models.IntegerField(default=0, verbose_name='attempts')),
+                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
+                ('made_at', models.DateTimeField(auto_now_add=True, verbose_name='made at')),
+                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
             ],
             options={
-                "verbose_name": "uploaded sheet",
-                "verbose_name_plural": "uploaded sheets",
+                'verbose_name': 'uploaded sheet',
+                'verbose_name_plural': 'uploaded sheets',
+                'indexes': [models.Index(fields=['owner', 'kind', '-made_at'], name='sheet_owner'), models.Index(condition=models.Q(('state__in', ['waiting', 'reading', 'confirmed'])), fields=['made_at'], name='sheet_to_do')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'reading', 'ready', 'unreadable', 'confirmed', 'stale', 'saved'])), name='sheet_state_known')],
             },
         ),
         migrations.CreateModel(
-            name="SheetLine",
+            name='SheetLine',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("number", models.IntegerField(verbose_name="row")),
-                ("outcome", models.CharField(max_length=10, verbose_name="outcome")),
-                ("overtaken", models.BooleanField(default=False, verbose_name="overtaken")),
-                ("content", core.fields.EncryptedTextField()),
-                (
-                    "upload",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="lines",
-                        to="core.sheetupload",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.IntegerField(verbose_name='row')),
+                ('outcome', models.CharField(max_length=10, verbose_name='outcome')),
+                ('overtaken', models.BooleanField(default=False, verbose_name='overtaken')),
+                ('content', core.fields.EncryptedTextField()),
+                ('upload', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='core.sheetupload')),
             ],
             options={
-                "verbose_name": "planned line",
-                "verbose_name_plural": "planned lines",
+                'verbose_name': 'planned line',
+                'verbose_name_plural': 'planned lines',
+                'indexes': [models.Index(fields=['upload', 'outcome', 'number'], name='sheet_line_outcome')],
+                'constraints': [models.UniqueConstraint(fields=('upload', 'number'), name='sheet_line_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name="sheetupload",
-            index=models.Index(fields=["owner", "kind", "-made_at"], name="sheet_owner"),
-        ),
-        migrations.AddIndex(
-            model_name="sheetupload",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "reading", "confirmed"])),
-                fields=["made_at"],
-                name="sheet_to_do",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sheetupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "state__in",
-                        [
-                            "waiting",
-                            "reading",
-                            "ready",
-                            "unreadable",
-                            "confirmed",
-                            "stale",
-                            "saved",
-                        ],
-                    )
-                ),
-                name="sheet_state_known",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="sheetline",
-            index=models.Index(fields=["upload", "outcome", "number"], name="sheet_line_outcome"),
-        ),
-        migrations.AddConstraint(
-            model_name="sheetline",
-            constraint=models.UniqueConstraint(fields=("upload", "number"), name="sheet_line_once"),
         ),
     ]

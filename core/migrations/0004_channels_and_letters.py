@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'channel',
                 'verbose_name_plural': 'channels',
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('quiet_from__isnull', True), ('quiet_until__isnull', True)), models.Q(('quiet_from__isnull', False), ('quiet_until__isnull', False), models.Q(('quiet_from', models.F('quiet_until')), _negated=True)), _connector='OR'), name='channel_quiet_hours_have_two_ends')],
             },
         ),
         migrations.CreateModel(
@@ -49,6 +50,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'message template',
                 'verbose_name_plural': 'message templates',
+                'constraints': [models.UniqueConstraint(fields=('kind', 'language'), name='template_once')],
             },
         ),
         migrations.RemoveConstraint(
@@ -74,10 +76,6 @@ class Migration(migrations.Migration):
             name='state',
             field=models.CharField(choices=[('queued', 'Queued'), ('in_flight', 'In flight'), ('awaiting_retry', 'Awaiting retry'), ('delivered', 'Delivered'), ('dead', 'Dead'), ('dropped', 'No longer needed')], default='queued', max_length=15, verbose_name='state'),
         ),
-        migrations.AddConstraint(
-            model_name='channel',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('quiet_from__isnull', True), ('quiet_until__isnull', True)), models.Q(('quiet_from__isnull', False), ('quiet_until__isnull', False), models.Q(('quiet_from', models.F('quiet_until')), _negated=True)), _connector='OR'), name='channel_quiet_hours_have_two_ends'),
-        ),
         migrations.AddField(
             model_name='outboxmessage',
             name='channel',
@@ -98,9 +96,5 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='outboxmessage',
             constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'in_flight', 'awaiting_retry', 'delivered', 'dead', 'dropped'])), name='outbox_state_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='messagetemplate',
-            constraint=models.UniqueConstraint(fields=('kind', 'language'), name='template_once'),
         ),
     ]

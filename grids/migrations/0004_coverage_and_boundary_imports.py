@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'boundary import',
                 'verbose_name_plural': 'boundary imports',
+                'indexes': [models.Index(fields=['state', 'created_at'], name='grids_bound_state_37bd43_idx')],
             },
         ),
         migrations.CreateModel(
@@ -59,6 +60,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'boundary row',
                 'verbose_name_plural': 'boundary rows',
+                'constraints': [models.UniqueConstraint(fields=('source', 'number'), name='boundary_row_once_a_feature')],
             },
         ),
         migrations.CreateModel(
@@ -80,6 +82,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'coverage audit',
                 'verbose_name_plural': 'coverage audits',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'running')), fields=('area',), name='coverage_audit_once_at_a_time_per_area')],
             },
         ),
         migrations.CreateModel(
@@ -99,22 +102,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'coverage fault',
                 'verbose_name_plural': 'coverage faults',
+                'indexes': [models.Index(fields=['-size_m2', 'id'], name='grids_cover_size_m2_6587ac_idx')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='boundaryimport',
-            index=models.Index(fields=['state', 'created_at'], name='grids_bound_state_37bd43_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='boundaryrow',
-            constraint=models.UniqueConstraint(fields=('source', 'number'), name='boundary_row_once_a_feature'),
-        ),
-        migrations.AddConstraint(
-            model_name='coverageaudit',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'running')), fields=('area',), name='coverage_audit_once_at_a_time_per_area'),
-        ),
-        migrations.AddIndex(
-            model_name='coveragefault',
-            index=models.Index(fields=['-size_m2', 'id'], name='grids_cover_size_m2_6587ac_idx'),
         ),
     ]

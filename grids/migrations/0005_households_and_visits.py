@@ -67,6 +67,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'household',
                 'verbose_name_plural': 'households',
+                'indexes': [models.Index(fields=['county', 'id'], name='household_county'), models.Index(fields=['town', 'id'], name='household_town'), models.Index(fields=['village', 'id'], name='household_village'), models.Index(fields=['grid', 'id'], name='household_grid'), models.Index(fields=['unit', 'id'], name='household_unit'), models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['county', 'next_due_on', 'id'], name='household_due_county'), models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['town', 'next_due_on', 'id'], name='household_due_town'), models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['village', 'next_due_on', 'id'], name='household_due_village'), models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['grid', 'next_due_on', 'id'], name='household_due_grid')],
+                'constraints': [models.UniqueConstraint(models.F('grid'), django.db.models.functions.comparison.Coalesce('unit', 0), models.F('address'), condition=models.Q(('moved_out_on__isnull', True)), name='household_one_at_a_door', violation_error_message='A household at this door is on the list already.'), models.CheckConstraint(condition=models.Q(('people__gte', 1), ('people__lte', 60)), name='household_people_at_least_one'), models.CheckConstraint(condition=models.Q(('moved_out_on__isnull', True), ('next_due_on', datetime.date(9999, 12, 31)), _connector='OR'), name='household_moved_out_is_never_due')],
             },
         ),
         migrations.CreateModel(
@@ -83,6 +85,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'care of a household',
                 'verbose_name_plural': 'care of households',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_on__isnull', True)), fields=('household', 'tag'), name='care_once_at_a_time', violation_error_message='The household has this tag already.')],
             },
         ),
         migrations.CreateModel(
@@ -98,6 +101,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'household link',
                 'verbose_name_plural': 'household links',
+                'constraints': [models.CheckConstraint(condition=models.Q(('slot__gte', 1), ('slot__lte', 8)), name='link_slots_are_eight'), models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='link_ends_after_it_begins'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('member', '='), ('slot', '='), (grids.models.area.DateRange('valid_from', 'valid_to'), '&&')], name='link_slot_holds_one_household'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('member', '='), ('household', '='), (grids.models.area.DateRange('valid_from', 'valid_to'), '&&')], name='link_once_per_member_and_household', violation_error_message='This member links the household already.')],
             },
         ),
         migrations.CreateModel(
@@ -121,6 +125,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'visit',
                 'verbose_name_plural': 'visits',
+                'indexes': [models.Index(fields=['household', '-at', '-id'], name='visit_of_household'), django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['at'], name='visit_at'), models.Index(condition=models.Q(('point__isnull', False)), fields=['at'], name='visit_with_point')],
             },
         ),
         migrations.CreateModel(
@@ -154,98 +159,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'visit rule',
                 'verbose_name_plural': 'visit rules',
                 'ordering': ['-valid_from', '-id'],
+                'indexes': [models.Index(condition=models.Q(('applied_at__isnull', True)), fields=['valid_from'], name='visit_rule_to_apply')],
+                'constraints': [models.UniqueConstraint(models.F('area'), django.db.models.functions.comparison.Coalesce('tag', 0), models.F('valid_from'), name='visit_rule_one_from_a_day', violation_error_message='There is a rule for this from that day already.'), models.CheckConstraint(condition=models.Q(('days__isnull', True), models.Q(('days__gte', 1), ('days__lte', 366)), _connector='OR'), name='visit_rule_days_in_a_year', violation_error_message='Between 1 and 366 days.')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(fields=['county', 'id'], name='household_county'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(fields=['town', 'id'], name='household_town'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(fields=['village', 'id'], name='household_village'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(fields=['grid', 'id'], name='household_grid'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(fields=['unit', 'id'], name='household_unit'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['county', 'next_due_on', 'id'], name='household_due_county'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['town', 'next_due_on', 'id'], name='household_due_town'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['village', 'next_due_on', 'id'], name='household_due_village'),
-        ),
-        migrations.AddIndex(
-            model_name='household',
-            index=models.Index(condition=models.Q(('moved_out_on__isnull', True)), fields=['grid', 'next_due_on', 'id'], name='household_due_grid'),
-        ),
-        migrations.AddConstraint(
-            model_name='household',
-            constraint=models.UniqueConstraint(models.F('grid'), django.db.models.functions.comparison.Coalesce('unit', 0), models.F('address'), condition=models.Q(('moved_out_on__isnull', True)), name='household_one_at_a_door', violation_error_message='A household at this door is on the list already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='household',
-            constraint=models.CheckConstraint(condition=models.Q(('people__gte', 1), ('people__lte', 60)), name='household_people_at_least_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='household',
-            constraint=models.CheckConstraint(condition=models.Q(('moved_out_on__isnull', True), ('next_due_on', datetime.date(9999, 12, 31)), _connector='OR'), name='household_moved_out_is_never_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='householdcare',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_on__isnull', True)), fields=('household', 'tag'), name='care_once_at_a_time', violation_error_message='The household has this tag already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='householdlink',
-            constraint=models.CheckConstraint(condition=models.Q(('slot__gte', 1), ('slot__lte', 8)), name='link_slots_are_eight'),
-        ),
-        migrations.AddConstraint(
-            model_name='householdlink',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='link_ends_after_it_begins'),
-        ),
-        migrations.AddConstraint(
-            model_name='householdlink',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('member', '='), ('slot', '='), (grids.models.area.DateRange('valid_from', 'valid_to'), '&&')], name='link_slot_holds_one_household'),
-        ),
-        migrations.AddConstraint(
-            model_name='householdlink',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('member', '='), ('household', '='), (grids.models.area.DateRange('valid_from', 'valid_to'), '&&')], name='link_once_per_member_and_household', violation_error_message='This member links the household already.'),
-        ),
-        migrations.AddIndex(
-            model_name='visit',
-            index=models.Index(fields=['household', '-at', '-id'], name='visit_of_household'),
-        ),
-        migrations.AddIndex(
-            model_name='visit',
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['at'], name='visit_at'),
-        ),
-        migrations.AddIndex(
-            model_name='visit',
-            index=models.Index(condition=models.Q(('point__isnull', False)), fields=['at'], name='visit_with_point'),
-        ),
-        migrations.AddIndex(
-            model_name='visitrule',
-            index=models.Index(condition=models.Q(('applied_at__isnull', True)), fields=['valid_from'], name='visit_rule_to_apply'),
-        ),
-        migrations.AddConstraint(
-            model_name='visitrule',
-            constraint=models.UniqueConstraint(models.F('area'), django.db.models.functions.comparison.Coalesce('tag', 0), models.F('valid_from'), name='visit_rule_one_from_a_day', violation_error_message='There is a rule for this from that day already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='visitrule',
-            constraint=models.CheckConstraint(condition=models.Q(('days__isnull', True), models.Q(('days__gte', 1), ('days__lte', 366)), _connector='OR'), name='visit_rule_days_in_a_year', violation_error_message='Between 1 and 366 days.'),
         ),
     ]

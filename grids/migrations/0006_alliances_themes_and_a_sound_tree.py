@@ -11,300 +11,109 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("grids", "0005_households_and_visits"),
+        ('grids', '0005_households_and_visits'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="AllianceGrid",
+            name='AllianceGrid',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "purpose",
-                    models.CharField(
-                        blank=True, max_length=300, verbose_name="what it does together"
-                    ),
-                ),
-                (
-                    "valid_from",
-                    models.DateField(default=django.utils.timezone.localdate, verbose_name="from"),
-                ),
-                ("valid_to", models.DateField(blank=True, null=True, verbose_name="until")),
-                ("version", models.PositiveIntegerField(default=1, editable=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('purpose', models.CharField(blank=True, max_length=300, verbose_name='what it does together')),
+                ('valid_from', models.DateField(default=django.utils.timezone.localdate, verbose_name='from')),
+                ('valid_to', models.DateField(blank=True, null=True, verbose_name='until')),
+                ('version', models.PositiveIntegerField(default=1, editable=False)),
+                ('lead', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='led_alliances', to='grids.area', verbose_name='leading village')),
             ],
             options={
-                "verbose_name": "alliance grid",
-                "verbose_name_plural": "alliance grids",
-                "ordering": ["name", "pk"],
+                'verbose_name': 'alliance grid',
+                'verbose_name_plural': 'alliance grids',
+                'ordering': ['name', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='alliance_ends_after_it_begins', violation_error_message='An alliance cannot end before it begins.')],
             },
         ),
         migrations.CreateModel(
-            name="AllianceVillage",
+            name='AllianceVillage',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('alliance', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='members', to='grids.alliancegrid')),
+                ('village', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area')),
             ],
             options={
-                "verbose_name": "village of an alliance",
-                "verbose_name_plural": "villages of alliances",
+                'verbose_name': 'village of an alliance',
+                'verbose_name_plural': 'villages of alliances',
+                'constraints': [models.UniqueConstraint(fields=('alliance', 'village'), name='alliance_has_a_village_once')],
             },
         ),
         migrations.CreateModel(
-            name="GridTheme",
+            name='GridTheme',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.SlugField(max_length=20, unique=True, verbose_name="code")),
-                ("name", models.CharField(max_length=30, unique=True, verbose_name="name")),
-                (
-                    "name_en",
-                    models.CharField(blank=True, max_length=60, verbose_name="English name"),
-                ),
-                (
-                    "position",
-                    models.PositiveSmallIntegerField(default=100, verbose_name="position"),
-                ),
-                ("active", models.BooleanField(default=True, verbose_name="active")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.SlugField(max_length=20, unique=True, verbose_name='code')),
+                ('name', models.CharField(max_length=30, unique=True, verbose_name='name')),
+                ('name_en', models.CharField(blank=True, max_length=60, verbose_name='English name')),
+                ('position', models.PositiveSmallIntegerField(default=100, verbose_name='position')),
+                ('active', models.BooleanField(default=True, verbose_name='active')),
             ],
             options={
-                "verbose_name": "theme",
-                "verbose_name_plural": "themes",
-                "ordering": ["position", "pk"],
+                'verbose_name': 'theme',
+                'verbose_name_plural': 'themes',
+                'ordering': ['position', 'pk'],
             },
         ),
         migrations.CreateModel(
-            name="ThemeDuty",
+            name='ThemeDuty',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "valid_from",
-                    models.DateField(default=django.utils.timezone.localdate, verbose_name="from"),
-                ),
-                ("valid_to", models.DateField(blank=True, null=True, verbose_name="until")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('valid_from', models.DateField(default=django.utils.timezone.localdate, verbose_name='from')),
+                ('valid_to', models.DateField(blank=True, null=True, verbose_name='until')),
+                ('grid', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='theme_duties', to='grids.area', verbose_name='grid')),
+                ('theme', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='duties', to='grids.gridtheme', verbose_name='theme')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='theme_duties', to=settings.AUTH_USER_MODEL, verbose_name='person')),
             ],
             options={
-                "verbose_name": "duty for a theme",
-                "verbose_name_plural": "duties for themes",
-                "ordering": ["theme__position", "pk"],
+                'verbose_name': 'duty for a theme',
+                'verbose_name_plural': 'duties for themes',
+                'ordering': ['theme__position', 'pk'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gte', models.F('valid_from')), _connector='OR'), name='duty_ends_after_it_begins', violation_error_message='A duty cannot end before it begins.'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('grid', '='), ('theme', '='), ('user', '='), (grids.models.area.DateRange('valid_from', 'valid_to'), '&&')], name='duty_once_per_person_theme_and_grid', violation_error_message='This person already has this theme here.')],
             },
         ),
         migrations.AddField(
-            model_name="area",
-            name="merged_into",
-            field=models.ForeignKey(
-                blank=True,
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="merged",
-                to="grids.area",
-                verbose_name="merged into",
-            ),
+            model_name='alliancegrid',
+            name='villages',
+            field=models.ManyToManyField(related_name='alliances', through='grids.AllianceVillage', to='grids.area', verbose_name='villages'),
         ),
         migrations.AddField(
-            model_name="area",
-            name="version",
+            model_name='area',
+            name='merged_into',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='grids.area', verbose_name='merged into'),
+        ),
+        migrations.AddField(
+            model_name='area',
+            name='version',
             field=models.PositiveIntegerField(db_default=1, default=1, editable=False),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="area",
-            trigger=pgtrigger.compiler.Trigger(
-                name="area_version",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."boundary" IS DISTINCT FROM (NEW."boundary") OR OLD."closed_on" IS DISTINCT FROM (NEW."closed_on") OR OLD."code" IS DISTINCT FROM (NEW."code") OR OLD."grid_kind" IS DISTINCT FROM (NEW."grid_kind") OR OLD."merged_into_id" IS DISTINCT FROM (NEW."merged_into_id") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."organisation" IS DISTINCT FROM (NEW."organisation") OR OLD."path" IS DISTINCT FROM (NEW."path"))',
-                    func="NEW.version = OLD.version + 1; RETURN NEW;",
-                    hash="8d2ff5c88676804e09c919d427cbf9dfa91d37b6",
-                    operation="UPDATE",
-                    pgid="pgtrigger_area_version_43959",
-                    table="grids_area",
-                    when="BEFORE",
-                ),
-            ),
+            model_name='area',
+            trigger=pgtrigger.compiler.Trigger(name='area_version', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."boundary" IS DISTINCT FROM (NEW."boundary") OR OLD."closed_on" IS DISTINCT FROM (NEW."closed_on") OR OLD."code" IS DISTINCT FROM (NEW."code") OR OLD."grid_kind" IS DISTINCT FROM (NEW."grid_kind") OR OLD."merged_into_id" IS DISTINCT FROM (NEW."merged_into_id") OR OLD."name" IS DISTINCT FROM (NEW."name") OR OLD."organisation" IS DISTINCT FROM (NEW."organisation") OR OLD."path" IS DISTINCT FROM (NEW."path"))', func='NEW.version = OLD.version + 1; RETURN NEW;', hash='8d2ff5c88676804e09c919d427cbf9dfa91d37b6', operation='UPDATE', pgid='pgtrigger_area_version_43959', table='grids_area', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="area",
-            trigger=pgtrigger.compiler.Trigger(
-                name="area_born_in_its_place",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n    IF EXISTS (\n        SELECT FROM fresh LEFT JOIN grids_area parent\n            ON parent.path = left(fresh.path, length(fresh.path) - 4)\n         WHERE length(fresh.path) <> fresh.depth * 4\n            OR CASE fresh.depth WHEN 1 THEN fresh.level NOT IN ('city', 'county', 'province')\n               ELSE parent.level IS DISTINCT FROM CASE fresh.level WHEN 'city' THEN 'province' WHEN 'county' THEN 'city' WHEN 'town' THEN 'county' WHEN 'village' THEN 'town' WHEN 'grid' THEN 'village' WHEN 'unit' THEN 'grid' END END\n    ) THEN\n        RAISE EXCEPTION 'an area is not below an area of the level above it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_below_its_level';\n    END IF;\n RETURN NULL;",
-                    hash="3ba0bd6b1a96836815c75b10ff0546bc687adfc4",
-                    level="STATEMENT",
-                    operation="INSERT",
-                    pgid="pgtrigger_area_born_in_its_place_33e10",
-                    referencing="REFERENCING NEW TABLE AS fresh ",
-                    table="grids_area",
-                    when="AFTER",
-                ),
-            ),
+            model_name='area',
+            trigger=pgtrigger.compiler.Trigger(name='area_born_in_its_place', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    IF EXISTS (\n        SELECT FROM fresh LEFT JOIN grids_area parent\n            ON parent.path = left(fresh.path, length(fresh.path) - 4)\n         WHERE length(fresh.path) <> fresh.depth * 4\n            OR CASE fresh.depth WHEN 1 THEN fresh.level NOT IN ('city', 'county', 'province')\n               ELSE parent.level IS DISTINCT FROM CASE fresh.level WHEN 'city' THEN 'province' WHEN 'county' THEN 'city' WHEN 'town' THEN 'county' WHEN 'village' THEN 'town' WHEN 'grid' THEN 'village' WHEN 'unit' THEN 'grid' END END\n    ) THEN\n        RAISE EXCEPTION 'an area is not below an area of the level above it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_below_its_level';\n    END IF;\n RETURN NULL;", hash='3ba0bd6b1a96836815c75b10ff0546bc687adfc4', level='STATEMENT', operation='INSERT', pgid='pgtrigger_area_born_in_its_place_33e10', referencing='REFERENCING NEW TABLE AS fresh ', table='grids_area', when='AFTER')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="area",
-            trigger=pgtrigger.compiler.Trigger(
-                name="area_stays_in_its_place",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n    IF EXISTS (\n        SELECT FROM fresh LEFT JOIN grids_area parent\n            ON parent.path = left(fresh.path, length(fresh.path) - 4)\n         WHERE length(fresh.path) <> fresh.depth * 4\n            OR CASE fresh.depth WHEN 1 THEN fresh.level NOT IN ('city', 'county', 'province')\n               ELSE parent.level IS DISTINCT FROM CASE fresh.level WHEN 'city' THEN 'province' WHEN 'county' THEN 'city' WHEN 'town' THEN 'county' WHEN 'village' THEN 'town' WHEN 'grid' THEN 'village' WHEN 'unit' THEN 'grid' END END\n    ) THEN\n        RAISE EXCEPTION 'an area is not below an area of the level above it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_below_its_level';\n    END IF;\n \n    IF EXISTS (\n        SELECT FROM stale\n         WHERE NOT EXISTS (SELECT FROM grids_area here WHERE here.path = stale.path)\n           AND EXISTS (SELECT FROM grids_area child\n                        WHERE child.path ~>~ stale.path AND child.path ~<~ (stale.path || '~'))\n    ) THEN\n        RAISE EXCEPTION 'an area went away from the areas below it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_keeps_its_children';\n    END IF;\n    RETURN NULL;\n",
-                    hash="3f8381a47bba9bfd80085d40a7c8e3a1d9d7f11d",
-                    level="STATEMENT",
-                    operation="UPDATE",
-                    pgid="pgtrigger_area_stays_in_its_place_8a875",
-                    referencing="REFERENCING OLD TABLE AS stale  NEW TABLE AS fresh ",
-                    table="grids_area",
-                    when="AFTER",
-                ),
-            ),
+            model_name='area',
+            trigger=pgtrigger.compiler.Trigger(name='area_stays_in_its_place', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    IF EXISTS (\n        SELECT FROM fresh LEFT JOIN grids_area parent\n            ON parent.path = left(fresh.path, length(fresh.path) - 4)\n         WHERE length(fresh.path) <> fresh.depth * 4\n            OR CASE fresh.depth WHEN 1 THEN fresh.level NOT IN ('city', 'county', 'province')\n               ELSE parent.level IS DISTINCT FROM CASE fresh.level WHEN 'city' THEN 'province' WHEN 'county' THEN 'city' WHEN 'town' THEN 'county' WHEN 'village' THEN 'town' WHEN 'grid' THEN 'village' WHEN 'unit' THEN 'grid' END END\n    ) THEN\n        RAISE EXCEPTION 'an area is not below an area of the level above it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_below_its_level';\n    END IF;\n \n    IF EXISTS (\n        SELECT FROM stale\n         WHERE NOT EXISTS (SELECT FROM grids_area here WHERE here.path = stale.path)\n           AND EXISTS (SELECT FROM grids_area child\n                        WHERE child.path ~>~ stale.path AND child.path ~<~ (stale.path || '~'))\n    ) THEN\n        RAISE EXCEPTION 'an area went away from the areas below it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_keeps_its_children';\n    END IF;\n    RETURN NULL;\n", hash='3f8381a47bba9bfd80085d40a7c8e3a1d9d7f11d', level='STATEMENT', operation='UPDATE', pgid='pgtrigger_area_stays_in_its_place_8a875', referencing='REFERENCING OLD TABLE AS stale  NEW TABLE AS fresh ', table='grids_area', when='AFTER')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="area",
-            trigger=pgtrigger.compiler.Trigger(
-                name="area_gone_with_its_children",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="\n    IF EXISTS (\n        SELECT FROM stale\n         WHERE NOT EXISTS (SELECT FROM grids_area here WHERE here.path = stale.path)\n           AND EXISTS (SELECT FROM grids_area child\n                        WHERE child.path ~>~ stale.path AND child.path ~<~ (stale.path || '~'))\n    ) THEN\n        RAISE EXCEPTION 'an area went away from the areas below it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_keeps_its_children';\n    END IF;\n    RETURN NULL;\n",
-                    hash="05bd82478f9a45f5aab9ef0babc08127bb4ae32e",
-                    level="STATEMENT",
-                    operation="DELETE",
-                    pgid="pgtrigger_area_gone_with_its_children_5bf35",
-                    referencing="REFERENCING OLD TABLE AS stale ",
-                    table="grids_area",
-                    when="AFTER",
-                ),
-            ),
+            model_name='area',
+            trigger=pgtrigger.compiler.Trigger(name='area_gone_with_its_children', sql=pgtrigger.compiler.UpsertTriggerSql(func="\n    IF EXISTS (\n        SELECT FROM stale\n         WHERE NOT EXISTS (SELECT FROM grids_area here WHERE here.path = stale.path)\n           AND EXISTS (SELECT FROM grids_area child\n                        WHERE child.path ~>~ stale.path AND child.path ~<~ (stale.path || '~'))\n    ) THEN\n        RAISE EXCEPTION 'an area went away from the areas below it'\n            USING ERRCODE = 'check_violation', CONSTRAINT = 'area_keeps_its_children';\n    END IF;\n    RETURN NULL;\n", hash='05bd82478f9a45f5aab9ef0babc08127bb4ae32e', level='STATEMENT', operation='DELETE', pgid='pgtrigger_area_gone_with_its_children_5bf35', referencing='REFERENCING OLD TABLE AS stale ', table='grids_area', when='AFTER')),
         ),
         migrations.AddConstraint(
-            model_name="area",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("merged_into__isnull", True), ("closed_on__isnull", False), _connector="OR"
-                ),
-                name="area_merged_is_closed",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alliancegrid",
-            name="lead",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="led_alliances",
-                to="grids.area",
-                verbose_name="leading village",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alliancevillage",
-            name="alliance",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="members",
-                to="grids.alliancegrid",
-            ),
-        ),
-        migrations.AddField(
-            model_name="alliancevillage",
-            name="village",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="grids.area"
-            ),
-        ),
-        migrations.AddField(
-            model_name="alliancegrid",
-            name="villages",
-            field=models.ManyToManyField(
-                related_name="alliances",
-                through="grids.AllianceVillage",
-                to="grids.area",
-                verbose_name="villages",
-            ),
-        ),
-        migrations.AddField(
-            model_name="themeduty",
-            name="grid",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="theme_duties",
-                to="grids.area",
-                verbose_name="grid",
-            ),
-        ),
-        migrations.AddField(
-            model_name="themeduty",
-            name="theme",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="duties",
-                to="grids.gridtheme",
-                verbose_name="theme",
-            ),
-        ),
-        migrations.AddField(
-            model_name="themeduty",
-            name="user",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="theme_duties",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alliancevillage",
-            constraint=models.UniqueConstraint(
-                fields=("alliance", "village"), name="alliance_has_a_village_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alliancegrid",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("valid_to__isnull", True),
-                    ("valid_to__gte", models.F("valid_from")),
-                    _connector="OR",
-                ),
-                name="alliance_ends_after_it_begins",
-                violation_error_message="An alliance cannot end before it begins.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="themeduty",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("valid_to__isnull", True),
-                    ("valid_to__gte", models.F("valid_from")),
-                    _connector="OR",
-                ),
-                name="duty_ends_after_it_begins",
-                violation_error_message="A duty cannot end before it begins.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="themeduty",
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                expressions=[
-                    ("grid", "="),
-                    ("theme", "="),
-                    ("user", "="),
-                    (grids.models.area.DateRange("valid_from", "valid_to"), "&&"),
-                ],
-                name="duty_once_per_person_theme_and_grid",
-                violation_error_message="This person already has this theme here.",
-            ),
+            model_name='area',
+            constraint=models.CheckConstraint(condition=models.Q(('merged_into__isnull', True), ('closed_on__isnull', False), _connector='OR'), name='area_merged_is_closed'),
         ),
     ]

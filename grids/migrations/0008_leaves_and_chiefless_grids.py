@@ -12,205 +12,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("auth", "0012_alter_user_first_name_max_length"),
-        ("grids", "0007_themes"),
+        ('auth', '0012_alter_user_first_name_max_length'),
+        ('grids', '0007_themes'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="GridWithoutChief",
+            name='GridWithoutChief',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("reason", models.CharField(max_length=100, verbose_name="reason")),
-                (
-                    "marked_on",
-                    models.DateField(
-                        default=django.utils.timezone.localdate, verbose_name="marked on"
-                    ),
-                ),
-                ("lifted_on", models.DateField(blank=True, null=True, verbose_name="lifted on")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.CharField(max_length=100, verbose_name='reason')),
+                ('marked_on', models.DateField(default=django.utils.timezone.localdate, verbose_name='marked on')),
+                ('lifted_on', models.DateField(blank=True, null=True, verbose_name='lifted on')),
+                ('grid', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='without_chief', to='grids.area', verbose_name='grid')),
+                ('marked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='marked by')),
             ],
             options={
-                "verbose_name": "grid without a chief",
-                "verbose_name_plural": "grids without a chief",
+                'verbose_name': 'grid without a chief',
+                'verbose_name_plural': 'grids without a chief',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('lifted_on__isnull', True)), fields=('grid',), name='grid_marked_without_chief_once')],
             },
         ),
         migrations.CreateModel(
-            name="Leave",
+            name='Leave',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("away_from", models.DateField(verbose_name="away from")),
-                ("away_until", models.DateField(verbose_name="away until")),
-                ("reason", models.CharField(blank=True, max_length=100, verbose_name="reason")),
-                ("made_at", models.DateTimeField(auto_now_add=True, verbose_name="made at")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('away_from', models.DateField(verbose_name='away from')),
+                ('away_until', models.DateField(verbose_name='away until')),
+                ('reason', models.CharField(blank=True, max_length=100, verbose_name='reason')),
+                ('made_at', models.DateTimeField(auto_now_add=True, verbose_name='made at')),
+                ('cover', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='covers', to='grids.posting', verbose_name="substitute's posting")),
+                ('posting', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='leaves', to='grids.posting', verbose_name='posting')),
             ],
             options={
-                "verbose_name": "leave",
-                "verbose_name_plural": "leaves",
+                'verbose_name': 'leave',
+                'verbose_name_plural': 'leaves',
+                'indexes': [models.Index(fields=['away_until'], name='leave_until')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('away_until__gte', models.F('away_from'))), name='leave_ends_after_it_begins'), models.CheckConstraint(condition=models.Q(('cover', models.F('posting')), _negated=True), name='leave_is_covered_by_another_posting'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('posting', '='), (grids.models.area.DateRange('away_from', 'away_until'), '&&')], name='leave_once_at_a_time')],
             },
         ),
         migrations.AddField(
-            model_name="user",
-            name="id_index",
+            model_name='user',
+            name='id_index',
             field=models.CharField(blank=True, editable=False, max_length=64),
         ),
         migrations.AddField(
-            model_name="user",
-            name="id_number",
-            field=core.fields.EncryptedTextField(blank=True, default="", verbose_name="ID number"),
+            model_name='user',
+            name='id_number',
+            field=core.fields.EncryptedTextField(blank=True, default='', verbose_name='ID number'),
         ),
         migrations.AddIndex(
-            model_name="user",
-            index=models.Index(fields=["display_name", "id"], name="user_by_name"),
+            model_name='user',
+            index=models.Index(fields=['display_name', 'id'], name='user_by_name'),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="posting",
-            trigger=pgtrigger.compiler.Trigger(
-                name="chief_taken_away",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (OLD.role = 'grid_chief')",
-                    constraint="CONSTRAINT",
-                    declare="DECLARE place bigint; day date;",
-                    func="\n                    place := OLD.area_id;\n                    day := greatest((now() AT TIME ZONE 'Asia/Shanghai')::date, OLD.valid_from);\n                    -- Who was chief long ago leaves nothing behind today.\n                    IF OLD.valid_to <= (now() AT TIME ZONE 'Asia/Shanghai')::date THEN\n                        RETURN NULL;\n                    END IF;\n                    IF TG_OP = 'UPDATE' AND NEW.role = OLD.role AND NEW.area_id = OLD.area_id THEN\n                        IF NEW.valid_to IS NULL AND NEW.valid_from <= OLD.valid_from THEN\n                            RETURN NULL;\n                        END IF;\n                        day := greatest((now() AT TIME ZONE 'Asia/Shanghai')::date, NEW.valid_to);\n                    END IF;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ",
-                    hash="56b4b5fa8c1d299aea8d508130f76be6e888ea32",
-                    operation="UPDATE OR DELETE",
-                    pgid="pgtrigger_chief_taken_away_5364d",
-                    table="grids_posting",
-                    timing="DEFERRABLE INITIALLY DEFERRED",
-                    when="AFTER",
-                ),
-            ),
+            model_name='posting',
+            trigger=pgtrigger.compiler.Trigger(name='chief_taken_away', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (OLD.role = 'grid_chief')", constraint='CONSTRAINT', declare='DECLARE place bigint; day date;', func="\n                    place := OLD.area_id;\n                    day := greatest((now() AT TIME ZONE 'Asia/Shanghai')::date, OLD.valid_from);\n                    -- Who was chief long ago leaves nothing behind today.\n                    IF OLD.valid_to <= (now() AT TIME ZONE 'Asia/Shanghai')::date THEN\n                        RETURN NULL;\n                    END IF;\n                    IF TG_OP = 'UPDATE' AND NEW.role = OLD.role AND NEW.area_id = OLD.area_id THEN\n                        IF NEW.valid_to IS NULL AND NEW.valid_from <= OLD.valid_from THEN\n                            RETURN NULL;\n                        END IF;\n                        day := greatest((now() AT TIME ZONE 'Asia/Shanghai')::date, NEW.valid_to);\n                    END IF;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ", hash='56b4b5fa8c1d299aea8d508130f76be6e888ea32', operation='UPDATE OR DELETE', pgid='pgtrigger_chief_taken_away_5364d', table='grids_posting', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="posting",
-            trigger=pgtrigger.compiler.Trigger(
-                name="chief_for_a_time",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (NEW.role = 'grid_chief' AND NEW.valid_to IS NOT NULL)",
-                    constraint="CONSTRAINT",
-                    declare="DECLARE place bigint; day date;",
-                    func="\n                    place := NEW.area_id;\n                    day := NEW.valid_to;\n                    IF day <= (now() AT TIME ZONE 'Asia/Shanghai')::date THEN\n                        RETURN NULL;\n                    END IF;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ",
-                    hash="737d1fa0a60c39c27ede8d3d026411c3a12a61d7",
-                    operation="INSERT",
-                    pgid="pgtrigger_chief_for_a_time_5952e",
-                    table="grids_posting",
-                    timing="DEFERRABLE INITIALLY DEFERRED",
-                    when="AFTER",
-                ),
-            ),
+            model_name='posting',
+            trigger=pgtrigger.compiler.Trigger(name='chief_for_a_time', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (NEW.role = 'grid_chief' AND NEW.valid_to IS NOT NULL)", constraint='CONSTRAINT', declare='DECLARE place bigint; day date;', func="\n                    place := NEW.area_id;\n                    day := NEW.valid_to;\n                    IF day <= (now() AT TIME ZONE 'Asia/Shanghai')::date THEN\n                        RETURN NULL;\n                    END IF;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ", hash='737d1fa0a60c39c27ede8d3d026411c3a12a61d7', operation='INSERT', pgid='pgtrigger_chief_for_a_time_5952e', table='grids_posting', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
         ),
         migrations.AddConstraint(
-            model_name="user",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_active", True), models.Q(("id_index", ""), _negated=True)),
-                fields=("id_index",),
-                name="user_id_number_once",
-                violation_error_message="Somebody with this ID number is on the roster already.",
-            ),
-        ),
-        migrations.AddField(
-            model_name="gridwithoutchief",
-            name="grid",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="without_chief",
-                to="grids.area",
-                verbose_name="grid",
-            ),
-        ),
-        migrations.AddField(
-            model_name="gridwithoutchief",
-            name="marked_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="marked by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="leave",
-            name="cover",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="covers",
-                to="grids.posting",
-                verbose_name="substitute's posting",
-            ),
-        ),
-        migrations.AddField(
-            model_name="leave",
-            name="posting",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="leaves",
-                to="grids.posting",
-                verbose_name="posting",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="gridwithoutchief",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("lifted_on__isnull", True)),
-                fields=("grid",),
-                name="grid_marked_without_chief_once",
-            ),
+            model_name='user',
+            constraint=models.UniqueConstraint(condition=models.Q(('is_active', True), models.Q(('id_index', ''), _negated=True)), fields=('id_index',), name='user_id_number_once', violation_error_message='Somebody with this ID number is on the roster already.'),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="gridwithoutchief",
-            trigger=pgtrigger.compiler.Trigger(
-                name="mark_lifted_only_with_a_chief",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    constraint="CONSTRAINT",
-                    declare="DECLARE place bigint; day date;",
-                    func="\n                    place := OLD.grid_id;\n                    day := (now() AT TIME ZONE 'Asia/Shanghai')::date;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ",
-                    hash="566efed60a94bc23ab8d1b67ac247f499aa34119",
-                    operation="UPDATE OR DELETE",
-                    pgid="pgtrigger_mark_lifted_only_with_a_chief_6bdf1",
-                    table="grids_gridwithoutchief",
-                    timing="DEFERRABLE INITIALLY DEFERRED",
-                    when="AFTER",
-                ),
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="leave",
-            index=models.Index(fields=["away_until"], name="leave_until"),
-        ),
-        migrations.AddConstraint(
-            model_name="leave",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("away_until__gte", models.F("away_from"))),
-                name="leave_ends_after_it_begins",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="leave",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("cover", models.F("posting")), _negated=True),
-                name="leave_is_covered_by_another_posting",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="leave",
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
-                expressions=[
-                    ("posting", "="),
-                    (grids.models.area.DateRange("away_from", "away_until"), "&&"),
-                ],
-                name="leave_once_at_a_time",
-            ),
+            model_name='gridwithoutchief',
+            trigger=pgtrigger.compiler.Trigger(name='mark_lifted_only_with_a_chief', sql=pgtrigger.compiler.UpsertTriggerSql(constraint='CONSTRAINT', declare='DECLARE place bigint; day date;', func="\n                    place := OLD.grid_id;\n                    day := (now() AT TIME ZONE 'Asia/Shanghai')::date;\n                    \n    PERFORM 1 FROM grids_area\n      WHERE id = place AND (closed_on IS NULL OR closed_on > day) FOR NO KEY UPDATE;\n    IF FOUND AND NOT EXISTS (\n        SELECT 1 FROM grids_posting\n         WHERE area_id = place AND role = 'grid_chief'\n           AND valid_from <= day AND (valid_to IS NULL OR valid_to > day)\n    ) AND NOT EXISTS (\n        SELECT 1 FROM grids_gridwithoutchief WHERE grid_id = place AND lifted_on IS NULL\n    ) THEN\n        RAISE EXCEPTION 'grid % would be left without a chief', place\n              USING ERRCODE = 'check_violation', CONSTRAINT = 'grid_keeps_a_chief';\n    END IF;\n    RETURN NULL;\n\n                ", hash='566efed60a94bc23ab8d1b67ac247f499aa34119', operation='UPDATE OR DELETE', pgid='pgtrigger_mark_lifted_only_with_a_chief_6bdf1', table='grids_gridwithoutchief', timing='DEFERRABLE INITIALLY DEFERRED', when='AFTER')),
         ),
     ]

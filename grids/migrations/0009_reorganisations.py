@@ -7,267 +7,59 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("grids", "0008_leaves_and_chiefless_grids"),
+        ('grids', '0008_leaves_and_chiefless_grids'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Reorganisation",
+            name='Reorganisation',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("title", models.CharField(max_length=100, verbose_name="title")),
-                (
-                    "document",
-                    models.CharField(
-                        blank=True, max_length=60, verbose_name="number of the document"
-                    ),
-                ),
-                ("reason", models.TextField(blank=True, verbose_name="reason")),
-                ("effective_on", models.DateField(verbose_name="takes effect on")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("draft", "Draft"),
-                            ("submitted", "Waiting for the decision"),
-                            ("decided", "Decided, waits for its day"),
-                            ("carried_out", "Carried out"),
-                            ("withdrawn", "Withdrawn"),
-                        ],
-                        default="draft",
-                        max_length=12,
-                        verbose_name="state",
-                    ),
-                ),
-                ("version", models.PositiveIntegerField(default=1)),
-                (
-                    "drafted_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="drafted at"
-                    ),
-                ),
-                (
-                    "submitted_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="submitted at"),
-                ),
-                (
-                    "decided_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="decided at"),
-                ),
-                ("note", models.TextField(blank=True, verbose_name="note")),
-                (
-                    "carried_out_at",
-                    models.DateTimeField(blank=True, null=True, verbose_name="carried out at"),
-                ),
-                ("settled_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("obstacle", models.TextField(blank=True, verbose_name="what stood in the way")),
-                (
-                    "outcome",
-                    models.JSONField(blank=True, default=dict, verbose_name="what changed"),
-                ),
-                (
-                    "county",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="grids.area",
-                        verbose_name="county",
-                    ),
-                ),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="decided by",
-                    ),
-                ),
-                (
-                    "drafted_by",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="drafted by",
-                    ),
-                ),
-                (
-                    "towns",
-                    models.ManyToManyField(related_name="+", to="grids.area", verbose_name="towns"),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('title', models.CharField(max_length=100, verbose_name='title')),
+                ('document', models.CharField(blank=True, max_length=60, verbose_name='number of the document')),
+                ('reason', models.TextField(blank=True, verbose_name='reason')),
+                ('effective_on', models.DateField(verbose_name='takes effect on')),
+                ('state', models.CharField(choices=[('draft', 'Draft'), ('submitted', 'Waiting for the decision'), ('decided', 'Decided, waits for its day'), ('carried_out', 'Carried out'), ('withdrawn', 'Withdrawn')], default='draft', max_length=12, verbose_name='state')),
+                ('version', models.PositiveIntegerField(default=1)),
+                ('drafted_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='drafted at')),
+                ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted at')),
+                ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided at')),
+                ('note', models.TextField(blank=True, verbose_name='note')),
+                ('carried_out_at', models.DateTimeField(blank=True, null=True, verbose_name='carried out at')),
+                ('settled_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('obstacle', models.TextField(blank=True, verbose_name='what stood in the way')),
+                ('outcome', models.JSONField(blank=True, default=dict, verbose_name='what changed')),
+                ('county', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='county')),
+                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
+                ('drafted_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='drafted by')),
+                ('towns', models.ManyToManyField(related_name='+', to='grids.area', verbose_name='towns')),
             ],
             options={
-                "verbose_name": "reorganisation",
-                "verbose_name_plural": "reorganisations",
+                'verbose_name': 'reorganisation',
+                'verbose_name_plural': 'reorganisations',
+                'indexes': [models.Index(condition=models.Q(('state', 'decided')), fields=['effective_on'], name='reorganisation_to_carry_out'), models.Index(condition=models.Q(('settled_at__isnull', True), ('state', 'carried_out')), fields=['carried_out_at'], name='reorganisation_to_settle')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('decided_by', models.F('drafted_by')), _negated=True), _connector='OR'), name='reorganisation_decided_by_another', violation_error_message='Who drafted an act does not decide it.'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['decided', 'carried_out']), _negated=True), models.Q(('decided_at__isnull', False), ('decided_by__isnull', False)), _connector='OR'), name='reorganisation_decided_before_carried_out'), models.CheckConstraint(condition=models.Q(models.Q(('carried_out_at__isnull', False), ('state', 'carried_out')), models.Q(models.Q(('state', 'carried_out'), _negated=True), ('carried_out_at__isnull', True)), _connector='OR'), name='reorganisation_carried_out_exactly_when_state_says_so')],
             },
         ),
         migrations.CreateModel(
-            name="ReorganisationStep",
+            name='ReorganisationStep',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("position", models.PositiveSmallIntegerField(verbose_name="order")),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[
-                            ("merge_villages", "Merge a village into another"),
-                            ("move_village", "Move a village to another town"),
-                            ("merge_towns", "Merge a town into another"),
-                            ("rename", "Give a new name"),
-                            ("recode_village", "Give a village a new code"),
-                            ("recode_town", "Give a town a new code"),
-                        ],
-                        max_length=15,
-                        verbose_name="kind",
-                    ),
-                ),
-                ("new_code", models.CharField(blank=True, max_length=12, verbose_name="new code")),
-                ("new_name", models.CharField(blank=True, max_length=100, verbose_name="new name")),
-                (
-                    "act",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="steps",
-                        to="grids.reorganisation",
-                    ),
-                ),
-                (
-                    "subject",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="grids.area",
-                        verbose_name="area",
-                    ),
-                ),
-                (
-                    "target",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="grids.area",
-                        verbose_name="goes to",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField(verbose_name='order')),
+                ('kind', models.CharField(choices=[('merge_villages', 'Merge a village into another'), ('move_village', 'Move a village to another town'), ('merge_towns', 'Merge a town into another'), ('rename', 'Give a new name'), ('recode_village', 'Give a village a new code'), ('recode_town', 'Give a town a new code')], max_length=15, verbose_name='kind')),
+                ('new_code', models.CharField(blank=True, max_length=12, verbose_name='new code')),
+                ('new_name', models.CharField(blank=True, max_length=100, verbose_name='new name')),
+                ('act', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='grids.reorganisation')),
+                ('subject', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='area')),
+                ('target', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='goes to')),
             ],
             options={
-                "verbose_name": "step of a reorganisation",
-                "verbose_name_plural": "steps of a reorganisation",
-                "ordering": ["position"],
+                'verbose_name': 'step of a reorganisation',
+                'verbose_name_plural': 'steps of a reorganisation',
+                'ordering': ['position'],
+                'constraints': [models.UniqueConstraint(fields=('act', 'position'), name='reorganisation_step_once_per_position'), models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['merge_towns', 'merge_villages', 'move_village']), ('new_name', ''), ('target__isnull', False)), models.Q(models.Q(('kind__in', ['recode_town', 'recode_village']), ('new_name', ''), ('target__isnull', True)), models.Q(('new_code', ''), _negated=True)), models.Q(('kind', 'rename'), ('new_code', ''), ('target__isnull', True), models.Q(('new_name', ''), _negated=True)), _connector='OR'), name='reorganisation_step_is_whole'), models.CheckConstraint(condition=models.Q(('target__isnull', True), models.Q(('target', models.F('subject')), _negated=True), _connector='OR'), name='reorganisation_step_of_two_areas')],
             },
-        ),
-        migrations.AddIndex(
-            model_name="reorganisation",
-            index=models.Index(
-                condition=models.Q(("state", "decided")),
-                fields=["effective_on"],
-                name="reorganisation_to_carry_out",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="reorganisation",
-            index=models.Index(
-                condition=models.Q(("settled_at__isnull", True), ("state", "carried_out")),
-                fields=["carried_out_at"],
-                name="reorganisation_to_settle",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("decided_by__isnull", True),
-                    models.Q(("decided_by", models.F("drafted_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="reorganisation_decided_by_another",
-                violation_error_message="Who drafted an act does not decide it.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["decided", "carried_out"]), _negated=True),
-                    models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="reorganisation_decided_before_carried_out",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("carried_out_at__isnull", False), ("state", "carried_out")),
-                    models.Q(
-                        models.Q(("state", "carried_out"), _negated=True),
-                        ("carried_out_at__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="reorganisation_carried_out_exactly_when_state_says_so",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisationstep",
-            constraint=models.UniqueConstraint(
-                fields=("act", "position"), name="reorganisation_step_once_per_position"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisationstep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("kind__in", ["merge_towns", "merge_villages", "move_village"]),
-                        ("new_name", ""),
-                        ("target__isnull", False),
-                    ),
-                    models.Q(
-                        models.Q(
-                            ("kind__in", ["recode_town", "recode_village"]),
-                            ("new_name", ""),
-                            ("target__isnull", True),
-                        ),
-                        models.Q(("new_code", ""), _negated=True),
-                    ),
-                    models.Q(
-                        ("kind", "rename"),
-                        ("new_code", ""),
-                        ("target__isnull", True),
-                        models.Q(("new_name", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="reorganisation_step_is_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reorganisationstep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("target__isnull", True),
-                    models.Q(("target", models.F("subject")), _negated=True),
-                    _connector="OR",
-                ),
-                name="reorganisation_step_of_two_areas",
-            ),
         ),
     ]

@@ -11,861 +11,233 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("grids", "0009_reorganisations"),
+        ('grids', '0009_reorganisations'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="NegativeItem",
+            name='NegativeItem',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("code", models.CharField(max_length=30, unique=True, verbose_name="code")),
-                ("name", models.CharField(max_length=100, verbose_name="name")),
-                (
-                    "name_en",
-                    models.CharField(blank=True, max_length=150, verbose_name="English name"),
-                ),
-                ("rank", models.PositiveSmallIntegerField(default=100, verbose_name="order")),
-                ("active", models.BooleanField(default=True, verbose_name="active")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(max_length=30, unique=True, verbose_name='code')),
+                ('name', models.CharField(max_length=100, verbose_name='name')),
+                ('name_en', models.CharField(blank=True, max_length=150, verbose_name='English name')),
+                ('rank', models.PositiveSmallIntegerField(default=100, verbose_name='order')),
+                ('active', models.BooleanField(default=True, verbose_name='active')),
             ],
             options={
-                "verbose_name": "item of the negative list",
-                "verbose_name_plural": "negative list",
-                "ordering": ["rank", "code"],
+                'verbose_name': 'item of the negative list',
+                'verbose_name_plural': 'negative list',
+                'ordering': ['rank', 'code'],
             },
         ),
         migrations.CreateModel(
-            name="Recommendation",
+            name='Selection',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "by",
-                    models.CharField(
-                        choices=[
-                            ("masses", "Residents"),
-                            ("party_branch", "Party branch"),
-                            ("village", "Village or community committee"),
-                        ],
-                        max_length=15,
-                        verbose_name="recommended by",
-                    ),
-                ),
-                ("on", models.DateField(verbose_name="recommended on")),
-                ("note", models.CharField(blank=True, max_length=200, verbose_name="note")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn at')),
+                ('withdrawn_because', models.CharField(blank=True, max_length=300, verbose_name='withdrawn because')),
+                ('inspected_on', models.DateField(blank=True, null=True, verbose_name='inspected on')),
+                ('inspection', models.CharField(blank=True, choices=[('passed', 'Fit for the post'), ('failed', 'Not fit for the post')], max_length=10, verbose_name='result of the inspection')),
+                ('note', models.CharField(blank=True, max_length=300, verbose_name='note')),
+                ('grid', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='grid')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='selections', to=settings.AUTH_USER_MODEL)),
+                ('posting', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='selection', to='grids.posting', verbose_name='posting')),
+                ('recorded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
             ],
             options={
-                "verbose_name": "recommendation",
-                "verbose_name_plural": "recommendations",
+                'verbose_name': 'selection',
+                'verbose_name_plural': 'selections',
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at__isnull', True), ('withdrawn_because', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_because', ''), _negated=True)), _connector='OR'), name='selection_withdrawn_with_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('inspected_on__isnull', True), ('inspection', '')), models.Q(('inspected_on__isnull', False), models.Q(('inspection', ''), _negated=True)), _connector='OR'), name='selection_inspection_has_day_and_result'), models.UniqueConstraint(condition=models.Q(('inspection', ''), ('withdrawn_at__isnull', True)), fields=('person', 'grid'), name='selection_one_under_way')],
             },
         ),
         migrations.CreateModel(
-            name="ReserveRecommendation",
+            name='Recommendation',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="recorded at"
-                    ),
-                ),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn at")),
-                (
-                    "withdrawn_because",
-                    models.CharField(blank=True, max_length=300, verbose_name="withdrawn because"),
-                ),
-                ("recommended_on", models.DateField(verbose_name="recommended on")),
-                ("reason", models.CharField(max_length=500, verbose_name="reason")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("proposed", "Recommended"),
-                            ("listed", "On the reserve list"),
-                            ("declined", "Not taken"),
-                        ],
-                        default="proposed",
-                        max_length=10,
-                        verbose_name="state",
-                    ),
-                ),
-                ("decided_on", models.DateField(blank=True, null=True, verbose_name="decided on")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('by', models.CharField(choices=[('masses', 'Residents'), ('party_branch', 'Party branch'), ('village', 'Village or community committee')], max_length=15, verbose_name='recommended by')),
+                ('on', models.DateField(verbose_name='recommended on')),
+                ('note', models.CharField(blank=True, max_length=200, verbose_name='note')),
+                ('selection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='recommendations', to='grids.selection')),
             ],
             options={
-                "verbose_name": "reserve recommendation",
-                "verbose_name_plural": "reserve recommendations",
-                "abstract": False,
+                'verbose_name': 'recommendation',
+                'verbose_name_plural': 'recommendations',
+                'constraints': [models.UniqueConstraint(fields=('selection', 'by'), name='recommendation_once_each')],
             },
         ),
         migrations.CreateModel(
-            name="Selection",
+            name='ReserveRecommendation',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="recorded at"
-                    ),
-                ),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn at")),
-                (
-                    "withdrawn_because",
-                    models.CharField(blank=True, max_length=300, verbose_name="withdrawn because"),
-                ),
-                (
-                    "inspected_on",
-                    models.DateField(blank=True, null=True, verbose_name="inspected on"),
-                ),
-                (
-                    "inspection",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("passed", "Fit for the post"),
-                            ("failed", "Not fit for the post"),
-                        ],
-                        max_length=10,
-                        verbose_name="result of the inspection",
-                    ),
-                ),
-                ("note", models.CharField(blank=True, max_length=300, verbose_name="note")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn at')),
+                ('withdrawn_because', models.CharField(blank=True, max_length=300, verbose_name='withdrawn because')),
+                ('recommended_on', models.DateField(verbose_name='recommended on')),
+                ('reason', models.CharField(max_length=500, verbose_name='reason')),
+                ('state', models.CharField(choices=[('proposed', 'Recommended'), ('listed', 'On the reserve list'), ('declined', 'Not taken')], default='proposed', max_length=10, verbose_name='state')),
+                ('decided_on', models.DateField(blank=True, null=True, verbose_name='decided on')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reserve_recommendations', to=settings.AUTH_USER_MODEL)),
+                ('recorded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
             ],
             options={
-                "verbose_name": "selection",
-                "verbose_name_plural": "selections",
-                "abstract": False,
+                'verbose_name': 'reserve recommendation',
+                'verbose_name_plural': 'reserve recommendations',
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at__isnull', True), ('withdrawn_because', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_because', ''), _negated=True)), _connector='OR'), name='reserverecommendation_withdrawn_with_a_reason'), models.CheckConstraint(condition=models.Q(models.Q(('decided_on__isnull', True), ('state', 'proposed')), models.Q(models.Q(('state', 'proposed'), _negated=True), ('decided_on__gte', models.F('recommended_on'))), _connector='OR'), name='reserve_decided_with_a_day'), models.UniqueConstraint(condition=models.Q(('state', 'proposed'), ('withdrawn_at__isnull', True)), fields=('person',), name='reserve_one_under_way')],
             },
         ),
         migrations.CreateModel(
-            name="Training",
+            name='Training',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("course", models.CharField(max_length=100, verbose_name="course")),
-                ("held_on", models.DateField(verbose_name="held on")),
-                (
-                    "hours",
-                    models.DecimalField(decimal_places=1, max_digits=4, verbose_name="hours"),
-                ),
-                ("place", models.CharField(blank=True, max_length=100, verbose_name="place")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('course', models.CharField(max_length=100, verbose_name='course')),
+                ('held_on', models.DateField(verbose_name='held on')),
+                ('hours', models.DecimalField(decimal_places=1, max_digits=4, verbose_name='hours')),
+                ('place', models.CharField(blank=True, max_length=100, verbose_name='place')),
+                ('town', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='town')),
             ],
             options={
-                "verbose_name": "training",
-                "verbose_name_plural": "trainings",
+                'verbose_name': 'training',
+                'verbose_name_plural': 'trainings',
+                'indexes': [models.Index(fields=['town', '-held_on', '-id'], name='training_of_town')],
+                'constraints': [models.UniqueConstraint(fields=('town', 'course', 'held_on'), name='training_once_a_day'), models.CheckConstraint(condition=models.Q(('hours__gt', 0), ('hours__lte', 200)), name='training_hours_of_days')],
             },
         ),
         migrations.CreateModel(
-            name="Attendance",
+            name='Attendance',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="recorded at"
-                    ),
-                ),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn at")),
-                (
-                    "withdrawn_because",
-                    models.CharField(blank=True, max_length=300, verbose_name="withdrawn because"),
-                ),
-                (
-                    "person",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="attendances",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "recorded_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="recorded by",
-                    ),
-                ),
-                (
-                    "withdrawn_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="withdrawn by",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn at')),
+                ('withdrawn_because', models.CharField(blank=True, max_length=300, verbose_name='withdrawn because')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attendances', to=settings.AUTH_USER_MODEL)),
+                ('recorded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
+                ('training', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attendances', to='grids.training')),
             ],
             options={
-                "verbose_name": "attendance",
-                "verbose_name_plural": "attendances",
-                "abstract": False,
+                'verbose_name': 'attendance',
+                'verbose_name_plural': 'attendances',
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at__isnull', True), ('withdrawn_because', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_because', ''), _negated=True)), _connector='OR'), name='attendance_withdrawn_with_a_reason'), models.UniqueConstraint(condition=models.Q(('withdrawn_at__isnull', True)), fields=('training', 'person'), name='attendance_once')],
             },
         ),
         migrations.CreateModel(
-            name="Award",
+            name='Award',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="recorded at"
-                    ),
-                ),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn at")),
-                (
-                    "withdrawn_because",
-                    models.CharField(blank=True, max_length=300, verbose_name="withdrawn because"),
-                ),
-                ("title", models.CharField(max_length=100, verbose_name="award")),
-                ("given_by", models.CharField(max_length=100, verbose_name="given by")),
-                ("awarded_on", models.DateField(verbose_name="awarded on")),
-                (
-                    "person",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="awards",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "recorded_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="recorded by",
-                    ),
-                ),
-                (
-                    "withdrawn_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="withdrawn by",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn at')),
+                ('withdrawn_because', models.CharField(blank=True, max_length=300, verbose_name='withdrawn because')),
+                ('title', models.CharField(max_length=100, verbose_name='award')),
+                ('given_by', models.CharField(max_length=100, verbose_name='given by')),
+                ('awarded_on', models.DateField(verbose_name='awarded on')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='awards', to=settings.AUTH_USER_MODEL)),
+                ('recorded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
             ],
             options={
-                "verbose_name": "award",
-                "verbose_name_plural": "awards",
-                "abstract": False,
+                'verbose_name': 'award',
+                'verbose_name_plural': 'awards',
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at__isnull', True), ('withdrawn_because', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_because', ''), _negated=True)), _connector='OR'), name='award_withdrawn_with_a_reason'), models.UniqueConstraint(condition=models.Q(('withdrawn_at__isnull', True)), fields=('person', 'title', 'awarded_on'), name='award_once')],
             },
         ),
         migrations.CreateModel(
-            name="CardProfile",
+            name='CardProfile',
             fields=[
-                (
-                    "person",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        primary_key=True,
-                        related_name="card",
-                        serialize=False,
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="person",
-                    ),
-                ),
-                (
-                    "duty_phone",
-                    core.fields.EncryptedTextField(
-                        blank=True, default="", verbose_name="duty phone"
-                    ),
-                ),
-                (
-                    "photo",
-                    models.FileField(
-                        blank=True,
-                        upload_to=grids.models.worker_file.stored_name,
-                        verbose_name="photo",
-                    ),
-                ),
-                ("photo_key", models.UUIDField(editable=False, null=True, unique=True)),
+                ('person', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='card', serialize=False, to=settings.AUTH_USER_MODEL, verbose_name='person')),
+                ('duty_phone', core.fields.EncryptedTextField(blank=True, default='', verbose_name='duty phone')),
+                ('photo', models.FileField(blank=True, upload_to=grids.models.worker_file.stored_name, verbose_name='photo')),
+                ('photo_key', models.UUIDField(editable=False, null=True, unique=True)),
             ],
             options={
-                "verbose_name": "contact card",
-                "verbose_name_plural": "contact cards",
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("photo", ""), ("photo_key__isnull", True)),
-                            models.Q(
-                                models.Q(("photo", ""), _negated=True), ("photo_key__isnull", False)
-                            ),
-                            _connector="OR",
-                        ),
-                        name="card_photo_has_an_address",
-                    )
-                ],
+                'verbose_name': 'contact card',
+                'verbose_name_plural': 'contact cards',
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('photo', ''), ('photo_key__isnull', True)), models.Q(models.Q(('photo', ''), _negated=True), ('photo_key__isnull', False)), _connector='OR'), name='card_photo_has_an_address')],
             },
         ),
         migrations.CreateModel(
-            name="MonthlyAssessment",
+            name='MonthlyAssessment',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("month", models.DateField(verbose_name="month")),
-                ("version", models.CharField(max_length=20, verbose_name="version of the formula")),
-                (
-                    "total",
-                    models.DecimalField(
-                        decimal_places=2, max_digits=5, null=True, verbose_name="score"
-                    ),
-                ),
-                ("parts", models.JSONField(default=list, verbose_name="parts")),
-                (
-                    "computed_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="computed at"
-                    ),
-                ),
-                (
-                    "person",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="assessments",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField(verbose_name='month')),
+                ('version', models.CharField(max_length=20, verbose_name='version of the formula')),
+                ('total', models.DecimalField(decimal_places=2, max_digits=5, null=True, verbose_name='score')),
+                ('parts', models.JSONField(default=list, verbose_name='parts')),
+                ('computed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='computed at')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assessments', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "verbose_name": "monthly assessment",
-                "verbose_name_plural": "monthly assessments",
+                'verbose_name': 'monthly assessment',
+                'verbose_name_plural': 'monthly assessments',
+                'constraints': [models.UniqueConstraint(fields=('person', 'month', 'version'), name='assessment_once_per_version'), models.CheckConstraint(condition=models.Q(('month__day', 1)), name='assessment_month_is_its_first_day'), models.CheckConstraint(condition=models.Q(('total__isnull', True), models.Q(('total__gte', 0), ('total__lte', 100)), _connector='OR'), name='assessment_total_of_a_hundred')],
             },
         ),
         migrations.CreateModel(
-            name="NegativeEntry",
+            name='NegativeEntry',
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                (
-                    "recorded_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, verbose_name="recorded at"
-                    ),
-                ),
-                ("withdrawn_at", models.DateTimeField(null=True, verbose_name="withdrawn at")),
-                (
-                    "withdrawn_because",
-                    models.CharField(blank=True, max_length=300, verbose_name="withdrawn because"),
-                ),
-                ("happened_on", models.DateField(verbose_name="happened on")),
-                ("facts", models.CharField(max_length=500, verbose_name="what happened")),
-                (
-                    "statement",
-                    models.CharField(
-                        blank=True, max_length=1000, verbose_name="the person's statement"
-                    ),
-                ),
-                ("stated_at", models.DateTimeField(null=True, verbose_name="stated at")),
-                (
-                    "person",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="negative_entries",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "recorded_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="recorded by",
-                    ),
-                ),
-                (
-                    "withdrawn_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="withdrawn by",
-                    ),
-                ),
-                (
-                    "item",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        to="grids.negativeitem",
-                        verbose_name="item",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
+                ('withdrawn_at', models.DateTimeField(null=True, verbose_name='withdrawn at')),
+                ('withdrawn_because', models.CharField(blank=True, max_length=300, verbose_name='withdrawn because')),
+                ('happened_on', models.DateField(verbose_name='happened on')),
+                ('facts', models.CharField(max_length=500, verbose_name='what happened')),
+                ('statement', models.CharField(blank=True, max_length=1000, verbose_name="the person's statement")),
+                ('stated_at', models.DateTimeField(null=True, verbose_name='stated at')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='negative_entries', to=settings.AUTH_USER_MODEL)),
+                ('recorded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('withdrawn_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='withdrawn by')),
+                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='grids.negativeitem', verbose_name='item')),
             ],
             options={
-                "verbose_name": "negative entry",
-                "verbose_name_plural": "negative entries",
-                "abstract": False,
+                'verbose_name': 'negative entry',
+                'verbose_name_plural': 'negative entries',
+                'abstract': False,
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('withdrawn_at__isnull', True), ('withdrawn_because', '')), models.Q(('withdrawn_at__isnull', False), models.Q(('withdrawn_because', ''), _negated=True)), _connector='OR'), name='negativeentry_withdrawn_with_a_reason'), models.UniqueConstraint(condition=models.Q(('withdrawn_at__isnull', True)), fields=('person', 'item', 'happened_on'), name='negative_entry_once_a_day')],
             },
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="negativeitem",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="a5fb09884f3e11ba0414b661b31a696829d71121",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_0ca8c",
-                    table="grids_negativeitem",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddField(
-            model_name="reserverecommendation",
-            name="person",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="reserve_recommendations",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="reserverecommendation",
-            name="recorded_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="recorded by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="reserverecommendation",
-            name="withdrawn_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="withdrawn by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="selection",
-            name="grid",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="grids.area",
-                verbose_name="grid",
-            ),
-        ),
-        migrations.AddField(
-            model_name="selection",
-            name="person",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="selections",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="selection",
-            name="posting",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="selection",
-                to="grids.posting",
-                verbose_name="posting",
-            ),
-        ),
-        migrations.AddField(
-            model_name="selection",
-            name="recorded_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="recorded by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="selection",
-            name="withdrawn_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-                verbose_name="withdrawn by",
-            ),
-        ),
-        migrations.AddField(
-            model_name="recommendation",
-            name="selection",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="recommendations",
-                to="grids.selection",
-            ),
-        ),
-        migrations.AddField(
-            model_name="training",
-            name="town",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="grids.area",
-                verbose_name="town",
-            ),
-        ),
-        migrations.AddField(
-            model_name="attendance",
-            name="training",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="attendances",
-                to="grids.training",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="award",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("withdrawn_at__isnull", True), ("withdrawn_because", "")),
-                    models.Q(
-                        ("withdrawn_at__isnull", False),
-                        models.Q(("withdrawn_because", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="award_withdrawn_with_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="award",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("withdrawn_at__isnull", True)),
-                fields=("person", "title", "awarded_on"),
-                name="award_once",
-            ),
+            model_name='negativeitem',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='a5fb09884f3e11ba0414b661b31a696829d71121', operation='DELETE', pgid='pgtrigger_kept_0ca8c', table='grids_negativeitem', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="award",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="fea2a6e0986fbe8b75205e00fad756106036a064",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_a2ba7",
-                    table="grids_award",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthlyassessment",
-            constraint=models.UniqueConstraint(
-                fields=("person", "month", "version"), name="assessment_once_per_version"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthlyassessment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("month__day", 1)), name="assessment_month_is_its_first_day"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="monthlyassessment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("total__isnull", True),
-                    models.Q(("total__gte", 0), ("total__lte", 100)),
-                    _connector="OR",
-                ),
-                name="assessment_total_of_a_hundred",
-            ),
+            model_name='award',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='fea2a6e0986fbe8b75205e00fad756106036a064', operation='DELETE', pgid='pgtrigger_kept_a2ba7', table='grids_award', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="monthlyassessment",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="e5f7bfec65c7dbfde07ed18ffd9d6a7683d650c1",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_a1276",
-                    table="grids_monthlyassessment",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="negativeentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("withdrawn_at__isnull", True), ("withdrawn_because", "")),
-                    models.Q(
-                        ("withdrawn_at__isnull", False),
-                        models.Q(("withdrawn_because", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="negativeentry_withdrawn_with_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="negativeentry",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("withdrawn_at__isnull", True)),
-                fields=("person", "item", "happened_on"),
-                name="negative_entry_once_a_day",
-            ),
+            model_name='monthlyassessment',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='e5f7bfec65c7dbfde07ed18ffd9d6a7683d650c1', operation='DELETE', pgid='pgtrigger_kept_a1276', table='grids_monthlyassessment', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="negativeentry",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="40ff582c55db6a8a029efe33f653f36445d94943",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_09a47",
-                    table="grids_negativeentry",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reserverecommendation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("withdrawn_at__isnull", True), ("withdrawn_because", "")),
-                    models.Q(
-                        ("withdrawn_at__isnull", False),
-                        models.Q(("withdrawn_because", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="reserverecommendation_withdrawn_with_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reserverecommendation",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decided_on__isnull", True), ("state", "proposed")),
-                    models.Q(
-                        models.Q(("state", "proposed"), _negated=True),
-                        ("decided_on__gte", models.F("recommended_on")),
-                    ),
-                    _connector="OR",
-                ),
-                name="reserve_decided_with_a_day",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reserverecommendation",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "proposed"), ("withdrawn_at__isnull", True)),
-                fields=("person",),
-                name="reserve_one_under_way",
-            ),
+            model_name='negativeentry',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='40ff582c55db6a8a029efe33f653f36445d94943', operation='DELETE', pgid='pgtrigger_kept_09a47', table='grids_negativeentry', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="reserverecommendation",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="f09a093489d39729709a663518fa62239ff2b823",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_f63db",
-                    table="grids_reserverecommendation",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="selection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("withdrawn_at__isnull", True), ("withdrawn_because", "")),
-                    models.Q(
-                        ("withdrawn_at__isnull", False),
-                        models.Q(("withdrawn_because", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="selection_withdrawn_with_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="selection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("inspected_on__isnull", True), ("inspection", "")),
-                    models.Q(
-                        ("inspected_on__isnull", False), models.Q(("inspection", ""), _negated=True)
-                    ),
-                    _connector="OR",
-                ),
-                name="selection_inspection_has_day_and_result",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="selection",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("inspection", ""), ("withdrawn_at__isnull", True)),
-                fields=("person", "grid"),
-                name="selection_one_under_way",
-            ),
+            model_name='reserverecommendation',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='f09a093489d39729709a663518fa62239ff2b823', operation='DELETE', pgid='pgtrigger_kept_f63db', table='grids_reserverecommendation', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="selection",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="fd0dd5e42761fefdf80103a29fb1220e97b70fd6",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_581dd",
-                    table="grids_selection",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="recommendation",
-            constraint=models.UniqueConstraint(
-                fields=("selection", "by"), name="recommendation_once_each"
-            ),
+            model_name='selection',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='fd0dd5e42761fefdf80103a29fb1220e97b70fd6', operation='DELETE', pgid='pgtrigger_kept_581dd', table='grids_selection', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="recommendation",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="dedf044cc8d5f7a22e9666620639ea828ab818b8",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_ad4cb",
-                    table="grids_recommendation",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="training",
-            index=models.Index(fields=["town", "-held_on", "-id"], name="training_of_town"),
-        ),
-        migrations.AddConstraint(
-            model_name="training",
-            constraint=models.UniqueConstraint(
-                fields=("town", "course", "held_on"), name="training_once_a_day"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="training",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("hours__gt", 0), ("hours__lte", 200)),
-                name="training_hours_of_days",
-            ),
+            model_name='recommendation',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='dedf044cc8d5f7a22e9666620639ea828ab818b8', operation='DELETE', pgid='pgtrigger_kept_ad4cb', table='grids_recommendation', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="training",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="51b470334fc130b70040c90fa9ee4f4de7ba4763",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_3454b",
-                    table="grids_training",
-                    when="BEFORE",
-                ),
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attendance",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("withdrawn_at__isnull", True), ("withdrawn_because", "")),
-                    models.Q(
-                        ("withdrawn_at__isnull", False),
-                        models.Q(("withdrawn_because", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="attendance_withdrawn_with_a_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attendance",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("withdrawn_at__isnull", True)),
-                fields=("training", "person"),
-                name="attendance_once",
-            ),
+            model_name='training',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='51b470334fc130b70040c90fa9ee4f4de7ba4763', operation='DELETE', pgid='pgtrigger_kept_3454b', table='grids_training', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
-            model_name="attendance",
-            trigger=pgtrigger.compiler.Trigger(
-                name="kept",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="531a53946c9ad9c74a85885b7f140cd4181c4cc1",
-                    operation="DELETE",
-                    pgid="pgtrigger_kept_d3016",
-                    table="grids_attendance",
-                    when="BEFORE",
-                ),
-            ),
+            model_name='attendance',
+            trigger=pgtrigger.compiler.Trigger(name='kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='531a53946c9ad9c74a85885b7f140cd4181c4cc1', operation='DELETE', pgid='pgtrigger_kept_d3016', table='grids_attendance', when='BEFORE')),
         ),
     ]

@@ -21,51 +21,10 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('grids', '0001_territory_and_people'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('grids', '__first__'),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='Incident',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('report_key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('tracking_code', models.CharField(max_length=16, unique=True, verbose_name='tracking code')),
-                ('source', models.CharField(choices=[('resident', 'Resident'), ('worker', 'Grid worker'), ('hotline', 'Hotline 12345'), ('system', 'Another system'), ('inspection', 'Inspection'), ('meeting', 'Joint meeting')], max_length=10, verbose_name='source')),
-                ('state', models.CharField(choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], default='reported', max_length=12, verbose_name='state')),
-                ('text', models.TextField(verbose_name='what is wrong')),
-                ('address', models.CharField(blank=True, max_length=200, verbose_name='where it is')),
-                ('urgency', models.SmallIntegerField(choices=[(0, 'Normal'), (1, 'Urgent'), (2, 'Possible emergency')], default=0, verbose_name='urgency')),
-                ('bigrams', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), default=list, editable=False, size=None)),
-                ('location', django.contrib.gis.db.models.fields.PointField(blank=True, null=True, spatial_index=False, srid=4326, verbose_name='place')),
-                ('found_by', models.CharField(choices=[('polygon', 'Inside the grid'), ('nearest', 'Nearest grid'), ('address', 'From the address'), ('given', 'Given by the reporter'), ('county', 'Not located yet')], max_length=10, verbose_name='place found by')),
-                ('tier', models.CharField(blank=True, choices=[('ai', 'Simple, by AI'), ('local', 'Ordinary, on the spot'), ('whistle', 'Complex, by whistle')], max_length=10, verbose_name='tier')),
-                ('rung', models.PositiveSmallIntegerField(default=0, verbose_name='rung of the ladder')),
-                ('round', models.PositiveSmallIntegerField(default=1, verbose_name='round')),
-                ('rework_count', models.PositiveSmallIntegerField(default=0, verbose_name='times reworked')),
-                ('objection_used', models.BooleanField(default=False)),
-                ('suspended_from', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12)),
-                ('suspended_until', models.DateTimeField(blank=True, null=True, verbose_name='suspended until')),
-                ('reported_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='reported at')),
-                ('triaged_at', models.DateTimeField(blank=True, null=True)),
-                ('triage_tried_at', models.DateTimeField(blank=True, null=True)),
-                ('dispatched_at', models.DateTimeField(blank=True, null=True)),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('arrived_at', models.DateTimeField(blank=True, null=True)),
-                ('responded_at', models.DateTimeField(blank=True, null=True)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
-                ('due_at', models.DateTimeField(default=datetime.datetime(9999, 12, 31, 0, 0, tzinfo=datetime.timezone.utc), verbose_name='due at')),
-                ('overdue_at', models.DateTimeField(blank=True, null=True, verbose_name='overdue since')),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('last_seq', models.PositiveIntegerField(default=0)),
-                ('area', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='grids.area')),
-            ],
-            options={
-                'verbose_name': 'incident',
-                'verbose_name_plural': 'incidents',
-            },
-        ),
         migrations.CreateModel(
             name='Category',
             fields=[
@@ -94,6 +53,78 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='DeadlineVersion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('version', models.PositiveIntegerField(verbose_name='version')),
+                ('valid_from', models.DateField(default=django.utils.timezone.localdate, verbose_name='from')),
+                ('escalate_amount', models.PositiveIntegerField(default=1, verbose_name='climbs on after')),
+                ('escalate_unit', models.CharField(choices=[('calendar_hours', 'hours'), ('calendar_days', 'days'), ('working_days', 'working days'), ('working_hours', 'working hours')], default='working_days', max_length=15, verbose_name='unit')),
+                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deadline_versions', to='incidents.category', verbose_name='category')),
+            ],
+            options={
+                'verbose_name': 'deadline version',
+                'verbose_name_plural': 'deadline versions',
+                'ordering': ['category', '-version'],
+                'constraints': [models.UniqueConstraint(fields=('category', 'version'), name='deadline_version_once_per_category', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('escalate_amount__gt', 0)), name='deadline_version_climbs')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Incident',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('report_key', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('tracking_code', models.CharField(max_length=16, unique=True, verbose_name='tracking code')),
+                ('source', models.CharField(choices=[('resident', 'Resident'), ('worker', 'Grid worker'), ('hotline', 'Hotline 12345'), ('system', 'Another system'), ('inspection', 'Inspection'), ('meeting', 'Joint meeting')], max_length=10, verbose_name='source')),
+                ('state', models.CharField(choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], default='reported', max_length=12, verbose_name='state')),
+                ('text', models.TextField(verbose_name='what is wrong')),
+                ('address', models.CharField(blank=True, max_length=200, verbose_name='where it is')),
+                ('urgency', models.SmallIntegerField(choices=[(0, 'Normal'), (1, 'Urgent'), (2, 'Possible emergency')], default=0, verbose_name='urgency')),
+                ('bigrams', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), default=list, editable=False, size=None)),
+                ('location', django.contrib.gis.db.models.fields.PointField(blank=True, null=True, spatial_index=False, srid=4326, verbose_name='place')),
+                ('found_by', models.CharField(choices=[('polygon', 'Inside the grid'), ('nearest', 'Nearest grid'), ('address', 'From the address'), ('given', 'Given by the reporter'), ('county', 'Not located yet')], max_length=10, verbose_name='place found by')),
+                ('tier', models.CharField(blank=True, choices=[('ai', 'Simple, by AI'), ('local', 'Ordinary, on the spot'), ('whistle', 'Complex, by whistle')], max_length=10, verbose_name='tier')),
+                ('rung', models.PositiveSmallIntegerField(default=0, verbose_name='rung of the ladder')),
+                ('round', models.PositiveSmallIntegerField(default=1, verbose_name='round')),
+                ('rework_count', models.PositiveSmallIntegerField(default=0, verbose_name='times reworked')),
+                ('objection_used', models.BooleanField(default=False, verbose_name='has objected')),
+                ('suspended_from', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12, verbose_name='suspended from')),
+                ('suspended_until', models.DateTimeField(blank=True, null=True, verbose_name='suspended until')),
+                ('reported_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='reported at')),
+                ('triaged_at', models.DateTimeField(blank=True, null=True, verbose_name='triaged at')),
+                ('triage_tried_at', models.DateTimeField(blank=True, null=True, verbose_name='triage tried at')),
+                ('dispatched_at', models.DateTimeField(blank=True, null=True, verbose_name='dispatched at')),
+                ('accepted_at', models.DateTimeField(blank=True, null=True, verbose_name='accepted at')),
+                ('arrived_at', models.DateTimeField(blank=True, null=True, verbose_name='arrived at')),
+                ('responded_at', models.DateTimeField(blank=True, null=True, verbose_name='responded at')),
+                ('verified_at', models.DateTimeField(blank=True, null=True, verbose_name='verified at')),
+                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended at')),
+                ('due_at', models.DateTimeField(default=datetime.datetime(9999, 12, 31, 0, 0, tzinfo=datetime.timezone.utc), verbose_name='due at')),
+                ('overdue_at', models.DateTimeField(blank=True, null=True, verbose_name='overdue since')),
+                ('version', models.PositiveIntegerField(default=1, verbose_name='version')),
+                ('last_seq', models.PositiveIntegerField(default=0, verbose_name='rows of the timeline')),
+                ('area', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='grids.area', verbose_name='area')),
+                ('category', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='incidents.category', verbose_name='category')),
+                ('county', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='county')),
+                ('deadline_version', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.deadlineversion', verbose_name='deadline version')),
+                ('grid', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='grid')),
+                ('handler', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='handled_incidents', to=settings.AUTH_USER_MODEL, verbose_name='handler')),
+                ('merged_into', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='incidents.incident', verbose_name='merged into')),
+                ('owner_area', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned', to='grids.area', verbose_name='owning area')),
+                ('owner_department', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned', to='grids.department', verbose_name='owning department')),
+                ('reporter', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reported_incidents', to=settings.AUTH_USER_MODEL, verbose_name='reporter')),
+                ('town', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='town')),
+                ('unit', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='ten-household unit')),
+                ('village', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area', verbose_name='village')),
+            ],
+            options={
+                'verbose_name': 'incident',
+                'verbose_name_plural': 'incidents',
+                'indexes': [models.Index(fields=['county', '-id'], name='incident_county'), models.Index(fields=['town', '-id'], name='incident_town'), models.Index(fields=['village', '-id'], name='incident_village'), models.Index(fields=['grid', '-id'], name='incident_grid'), models.Index(fields=['owner_department', '-id'], name='incident_department'), models.Index(fields=['category', '-id'], name='incident_category'), models.Index(fields=['county', 'state', '-id'], name='incident_county_state'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['county', 'due_at', 'id'], name='open_by_county'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['town', 'due_at', 'id'], name='open_by_town'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['village', 'due_at', 'id'], name='open_by_village'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['grid', 'due_at', 'id'], name='open_by_grid'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['owner_area', 'due_at', 'id'], name='open_by_owner_area'), models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['owner_department', 'due_at', 'id'], name='open_by_department'), models.Index(condition=models.Q(('state', 'reported'), ('triage_tried_at__isnull', True)), fields=['id'], name='incident_awaiting_triage'), django.contrib.postgres.indexes.GistIndex(condition=models.Q(('ended_at__isnull', True)), fields=['location'], name='open_by_place'), django.contrib.postgres.indexes.GinIndex(fields=['bigrams'], name='incident_bigrams')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('owner_department__isnull', True), ('owner_area__isnull', True), _connector='OR'), name='incident_has_one_owner'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['dispatched', 'objected', 'accepted', 'arrived', 'whistled', 'ruling', 'responded']), _negated=True), ('owner_department__isnull', False), ('owner_area__isnull', False), _connector='OR'), name='incident_owned_while_handled'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['closed', 'duplicate', 'emergency', 'out_of_remit', 'statutory'])), models.Q(models.Q(('state__in', ['closed', 'duplicate', 'emergency', 'out_of_remit', 'statutory']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='incident_ended_exactly_when_state_says_so'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'suspended'), ('suspended_until__isnull', False)), models.Q(models.Q(('state', 'suspended'), _negated=True), ('suspended_until__isnull', True)), _connector='OR'), name='incident_suspended_until_a_day'), models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('state', 'duplicate')), models.Q(models.Q(('state', 'duplicate'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='incident_merged_into_a_case')],
+            },
+        ),
+        migrations.CreateModel(
             name='Article',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -106,28 +137,13 @@ class Migration(migrations.Migration):
                 ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), blank=True, default=list, size=None, verbose_name='keywords')),
                 ('bigrams', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), default=list, editable=False, size=None)),
                 ('active', models.BooleanField(default=True, verbose_name='active')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='articles', to='incidents.category')),
+                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='articles', to='incidents.category', verbose_name='category')),
             ],
             options={
                 'verbose_name': 'knowledge-base article',
                 'verbose_name_plural': 'knowledge base',
                 'ordering': ['code'],
-            },
-        ),
-        migrations.CreateModel(
-            name='DeadlineVersion',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('valid_from', models.DateField(default=django.utils.timezone.localdate, verbose_name='from')),
-                ('escalate_amount', models.PositiveIntegerField(default=1, verbose_name='climbs on after')),
-                ('escalate_unit', models.CharField(choices=[('calendar_hours', 'hours'), ('calendar_days', 'days'), ('working_days', 'working days'), ('working_hours', 'working hours')], default='working_days', max_length=15, verbose_name='unit')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deadline_versions', to='incidents.category')),
-            ],
-            options={
-                'verbose_name': 'deadline version',
-                'verbose_name_plural': 'deadline versions',
-                'ordering': ['category', '-version'],
+                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['bigrams'], name='article_bigrams')],
             },
         ),
         migrations.CreateModel(
@@ -143,6 +159,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'deadline',
                 'verbose_name_plural': 'deadlines',
+                'constraints': [models.UniqueConstraint(fields=('version', 'stage', 'name'), name='deadline_once_per_stage'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='deadline_is_positive')],
             },
         ),
         migrations.CreateModel(
@@ -155,6 +172,9 @@ class Migration(migrations.Migration):
                 ('county', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area')),
                 ('town', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area')),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('county', 'day', 'town', 'metric'), name='figure_once_per_town_day_and_metric', nulls_distinct=False)],
+            },
         ),
         migrations.CreateModel(
             name='FigureDelta',
@@ -180,66 +200,6 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': "reporters' contacts",
             },
         ),
-        migrations.AddField(
-            model_name='incident',
-            name='category',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='incidents.category'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='county',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='deadline_version',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='incidents.deadlineversion'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='grid',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='handler',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='handled_incidents', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='merged_into',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='incidents.incident'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='owner_area',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned', to='grids.area'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='owner_department',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned', to='grids.department'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='reporter',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reported_incidents', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='town',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='unit',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area'),
-        ),
-        migrations.AddField(
-            model_name='incident',
-            name='village',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='grids.area'),
-        ),
         migrations.CreateModel(
             name='Extension',
             fields=[
@@ -258,28 +218,30 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'extension',
                 'verbose_name_plural': 'extensions',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('decision', 'pending')), fields=('incident',), name='extension_one_pending_per_case')],
             },
         ),
         migrations.CreateModel(
             name='Event',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.PositiveIntegerField()),
-                ('at', models.DateTimeField()),
-                ('action', models.CharField(max_length=30)),
-                ('actor_kind', models.CharField(choices=[('user', 'Staff'), ('resident', 'Resident'), ('system', 'System'), ('ai', 'AI')], max_length=10)),
-                ('actor_place', models.CharField(blank=True, max_length=100)),
-                ('from_state', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12)),
-                ('to_state', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12)),
-                ('note', models.TextField(blank=True)),
-                ('data', models.JSONField(blank=True, default=dict)),
-                ('public', models.BooleanField(default=False)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('incident', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='incidents.incident')),
+                ('seq', models.PositiveIntegerField(verbose_name='row number')),
+                ('at', models.DateTimeField(verbose_name='time')),
+                ('action', models.CharField(max_length=30, verbose_name='step')),
+                ('actor_kind', models.CharField(choices=[('user', 'Staff'), ('resident', 'Resident'), ('system', 'System'), ('ai', 'AI')], max_length=10, verbose_name='kind of actor')),
+                ('actor_place', models.CharField(blank=True, max_length=100, verbose_name='post of the actor')),
+                ('from_state', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12, verbose_name='state before')),
+                ('to_state', models.CharField(blank=True, choices=[('reported', 'Reported'), ('pending', 'To be dispatched'), ('dispatched', 'To be accepted'), ('objected', 'Objection to be decided'), ('accepted', 'Accepted'), ('arrived', 'Being handled'), ('whistled', 'Whistle blown'), ('ruling', 'Dissent to be ruled on'), ('responded', 'To be verified'), ('callback', 'Waiting for the rating'), ('answered', 'Answered by AI'), ('suspended', 'Suspended'), ('supervised', 'Supervised by the county'), ('closed', 'Closed'), ('emergency', 'Handed to emergency services'), ('statutory', 'Sent to its statutory route'), ('duplicate', 'Merged into another case'), ('out_of_remit', 'Outside the remit')], max_length=12, verbose_name='state after')),
+                ('note', models.TextField(blank=True, verbose_name='note')),
+                ('data', models.JSONField(blank=True, default=dict, verbose_name='details')),
+                ('public', models.BooleanField(default=False, verbose_name='shown to the reporter')),
+                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='actor')),
+                ('incident', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='incidents.incident', verbose_name='incident')),
             ],
             options={
                 'verbose_name': 'timeline row',
                 'verbose_name_plural': 'timeline',
+                'constraints': [models.UniqueConstraint(fields=('incident', 'seq'), name='event_once_per_seq')],
             },
         ),
         migrations.CreateModel(
@@ -300,6 +262,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'call-back',
                 'verbose_name_plural': 'call-backs',
+                'constraints': [models.UniqueConstraint(fields=('incident', 'round'), name='callback_once_per_round'), models.CheckConstraint(condition=models.Q(models.Q(('answered_at__isnull', True), ('score', ''), ('solved__isnull', True)), models.Q(('answered_at__isnull', False), ('solved__isnull', False), models.Q(('score', ''), _negated=True)), _connector='OR'), name='callback_answered_whole')],
             },
         ),
         migrations.CreateModel(
@@ -339,6 +302,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'notice',
                 'verbose_name_plural': 'notices',
+                'indexes': [models.Index(fields=['area', 'role', '-id'], name='incidents_n_area_id_3f0da1_idx'), models.Index(fields=['department', '-id'], name='incidents_n_departm_06f50e_idx'), models.Index(fields=['user', '-id'], name='incidents_n_user_id_93beaf_idx')],
             },
         ),
         migrations.CreateModel(
@@ -358,15 +322,62 @@ class Migration(migrations.Migration):
                 ('to_time', models.TimeField(blank=True, null=True, verbose_name='to time')),
                 ('owner_kind', models.CharField(choices=[('category_owner', "The category's department"), ('department', 'A named department'), ('grid', 'The grid'), ('village', 'The village or community'), ('town', 'The town'), ('person', 'A dispatcher decides')], max_length=15, verbose_name='goes to')),
                 ('last_error', models.CharField(blank=True, editable=False, max_length=300, verbose_name='last error')),
-                ('last_error_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('area', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='grids.area')),
-                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='incidents.category')),
-                ('department', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='grids.department')),
+                ('last_error_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='last error at')),
+                ('area', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='grids.area', verbose_name='area')),
+                ('category', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='incidents.category', verbose_name='category')),
+                ('department', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='grids.department', verbose_name='department')),
             ],
             options={
                 'verbose_name': 'routing rule',
                 'verbose_name_plural': 'routing rules',
                 'ordering': ['position'],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('department__isnull', False), ('owner_kind', 'department')), models.Q(models.Q(('owner_kind', 'department'), _negated=True), ('department__isnull', True)), _connector='OR'), name='rule_names_its_department', violation_error_message='Name the department, and only for that kind of rule.'), models.CheckConstraint(condition=models.Q(models.Q(('from_time__isnull', True), ('to_time__isnull', True)), models.Q(('from_time__isnull', False), ('to_time__isnull', False)), _connector='OR'), name='rule_time_span_is_whole', violation_error_message='Give both times or neither.')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Whistle',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('round', models.PositiveSmallIntegerField()),
+                ('ask', models.TextField(verbose_name='what is asked')),
+                ('meet_at', models.DateTimeField(blank=True, null=True, verbose_name='meet at')),
+                ('meet_place', models.CharField(blank=True, max_length=200, verbose_name='meeting place')),
+                ('blown_at', models.DateTimeField()),
+                ('ruling', models.TextField(blank=True, verbose_name='ruling')),
+                ('closed_at', models.DateTimeField(blank=True, null=True)),
+                ('needless', models.BooleanField(blank=True, null=True, verbose_name='was not needed')),
+                ('blown_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='whistles', to='incidents.incident')),
+                ('ruled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'whistle',
+                'verbose_name_plural': 'whistles',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('incident',), name='whistle_one_open_per_case')],
+            },
+        ),
+        migrations.CreateModel(
+            name='WhistleParty',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_lead', models.BooleanField(verbose_name='lead')),
+                ('ask', models.TextField(blank=True, verbose_name='what is asked of it')),
+                ('state', models.CharField(choices=[('called', 'Called'), ('accepted', 'Accepted'), ('arrived', 'Arrived'), ('answered', 'Answered'), ('signed', 'Signed'), ('dissented', 'Dissents')], default='called', max_length=10, verbose_name='state')),
+                ('accepted_at', models.DateTimeField(blank=True, null=True)),
+                ('arrived_at', models.DateTimeField(blank=True, null=True)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('signed_at', models.DateTimeField(blank=True, null=True)),
+                ('opinion', models.TextField(blank=True, verbose_name='opinion')),
+                ('dissent', models.TextField(blank=True, verbose_name='dissent')),
+                ('department', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='whistle_parties', to='grids.department')),
+                ('handler', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('whistle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='parties', to='incidents.whistle')),
+            ],
+            options={
+                'verbose_name': 'whistle party',
+                'verbose_name_plural': 'whistle parties',
+                'ordering': ['-is_lead', 'id'],
+                'constraints': [models.UniqueConstraint(fields=('whistle', 'department'), name='party_once_per_whistle'), models.UniqueConstraint(condition=models.Q(('is_lead', True)), fields=('whistle',), name='whistle_has_one_lead')],
             },
         ),
         migrations.CreateModel(
@@ -387,10 +398,12 @@ class Migration(migrations.Migration):
                 ('breached_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='clocks', to='incidents.incident')),
+                ('party', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='clocks', to='incidents.whistleparty')),
             ],
             options={
                 'verbose_name': 'clock',
                 'verbose_name_plural': 'clocks',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('finished_at__isnull', True)), fields=('incident', 'stage', 'name', 'party'), name='clock_one_running_per_stage', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('remaining__isnull', True)), models.Q(('due_at__isnull', True), ('remaining__isnull', False)), _connector='OR'), name='clock_runs_or_is_paused')],
             },
         ),
         migrations.CreateModel(
@@ -431,6 +444,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'supervision notice',
                 'verbose_name_plural': 'supervision notices',
                 'ordering': ['-id'],
+                'constraints': [models.UniqueConstraint(fields=('clock', 'cycle', 'rung'), name='supervision_once_per_clock_and_rung')],
             },
         ),
         migrations.CreateModel(
@@ -439,7 +453,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.TextField(verbose_name='text')),
                 ('source', models.CharField(blank=True, max_length=20, verbose_name='source')),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='incidents.category')),
+                ('category', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='incidents.category', verbose_name='category')),
             ],
             options={
                 'verbose_name': 'triage example',
@@ -455,7 +469,7 @@ class Migration(migrations.Migration):
                 ('threshold', models.FloatField(verbose_name='acts alone from this confidence')),
                 ('precision_asked', models.FloatField(verbose_name='precision asked for')),
                 ('report', models.JSONField(default=dict, editable=False)),
-                ('trained_at', models.DateTimeField()),
+                ('trained_at', models.DateTimeField(verbose_name='trained at')),
                 ('active', models.BooleanField(default=False, verbose_name='active')),
             ],
             options={
@@ -464,225 +478,8 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(condition=models.Q(('active', True)), fields=('active',), name='triage_model_one_active')],
             },
         ),
-        migrations.CreateModel(
-            name='Whistle',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('round', models.PositiveSmallIntegerField()),
-                ('ask', models.TextField(verbose_name='what is asked')),
-                ('meet_at', models.DateTimeField(blank=True, null=True, verbose_name='meet at')),
-                ('meet_place', models.CharField(blank=True, max_length=200, verbose_name='meeting place')),
-                ('blown_at', models.DateTimeField()),
-                ('ruling', models.TextField(blank=True, verbose_name='ruling')),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('needless', models.BooleanField(blank=True, null=True, verbose_name='was not needed')),
-                ('blown_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='whistles', to='incidents.incident')),
-                ('ruled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'whistle',
-                'verbose_name_plural': 'whistles',
-            },
-        ),
-        migrations.CreateModel(
-            name='WhistleParty',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_lead', models.BooleanField(verbose_name='lead')),
-                ('ask', models.TextField(blank=True, verbose_name='what is asked of it')),
-                ('state', models.CharField(choices=[('called', 'Called'), ('accepted', 'Accepted'), ('arrived', 'Arrived'), ('answered', 'Answered'), ('signed', 'Signed'), ('dissented', 'Dissents')], default='called', max_length=10, verbose_name='state')),
-                ('accepted_at', models.DateTimeField(blank=True, null=True)),
-                ('arrived_at', models.DateTimeField(blank=True, null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('signed_at', models.DateTimeField(blank=True, null=True)),
-                ('opinion', models.TextField(blank=True, verbose_name='opinion')),
-                ('dissent', models.TextField(blank=True, verbose_name='dissent')),
-                ('department', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='whistle_parties', to='grids.department')),
-                ('handler', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('whistle', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='parties', to='incidents.whistle')),
-            ],
-            options={
-                'verbose_name': 'whistle party',
-                'verbose_name_plural': 'whistle parties',
-                'ordering': ['-is_lead', 'id'],
-            },
-        ),
-        migrations.AddField(
-            model_name='stageclock',
-            name='party',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='clocks', to='incidents.whistleparty'),
-        ),
-        migrations.AddIndex(
-            model_name='article',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['bigrams'], name='article_bigrams'),
-        ),
-        migrations.AddConstraint(
-            model_name='deadlineversion',
-            constraint=models.UniqueConstraint(fields=('category', 'version'), name='deadline_version_once_per_category', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='deadlineversion',
-            constraint=models.CheckConstraint(condition=models.Q(('escalate_amount__gt', 0)), name='deadline_version_climbs'),
-        ),
-        migrations.AddConstraint(
-            model_name='deadline',
-            constraint=models.UniqueConstraint(fields=('version', 'stage', 'name'), name='deadline_once_per_stage'),
-        ),
-        migrations.AddConstraint(
-            model_name='deadline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='deadline_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='figure',
-            constraint=models.UniqueConstraint(fields=('county', 'day', 'town', 'metric'), name='figure_once_per_town_day_and_metric', nulls_distinct=False),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['county', '-id'], name='incident_county'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['town', '-id'], name='incident_town'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['village', '-id'], name='incident_village'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['grid', '-id'], name='incident_grid'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['owner_department', '-id'], name='incident_department'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['category', '-id'], name='incident_category'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['county', 'state', '-id'], name='incident_county_state'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['county', 'due_at', 'id'], name='open_by_county'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['town', 'due_at', 'id'], name='open_by_town'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['village', 'due_at', 'id'], name='open_by_village'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['grid', 'due_at', 'id'], name='open_by_grid'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['owner_area', 'due_at', 'id'], name='open_by_owner_area'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['owner_department', 'due_at', 'id'], name='open_by_department'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('state', 'reported'), ('triage_tried_at__isnull', True)), fields=['id'], name='incident_awaiting_triage'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=django.contrib.postgres.indexes.GistIndex(condition=models.Q(('ended_at__isnull', True)), fields=['location'], name='open_by_place'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['bigrams'], name='incident_bigrams'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(('owner_department__isnull', True), ('owner_area__isnull', True), _connector='OR'), name='incident_has_one_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['dispatched', 'objected', 'accepted', 'arrived', 'whistled', 'ruling', 'responded']), _negated=True), ('owner_department__isnull', False), ('owner_area__isnull', False), _connector='OR'), name='incident_owned_while_handled'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', False), ('state__in', ['closed', 'duplicate', 'emergency', 'out_of_remit', 'statutory'])), models.Q(models.Q(('state__in', ['closed', 'duplicate', 'emergency', 'out_of_remit', 'statutory']), _negated=True), ('ended_at__isnull', True)), _connector='OR'), name='incident_ended_exactly_when_state_says_so'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'suspended'), ('suspended_until__isnull', False)), models.Q(models.Q(('state', 'suspended'), _negated=True), ('suspended_until__isnull', True)), _connector='OR'), name='incident_suspended_until_a_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('state', 'duplicate')), models.Q(models.Q(('state', 'duplicate'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='incident_merged_into_a_case'),
-        ),
-        migrations.AddConstraint(
-            model_name='extension',
-            constraint=models.UniqueConstraint(condition=models.Q(('decision', 'pending')), fields=('incident',), name='extension_one_pending_per_case'),
-        ),
-        migrations.AddConstraint(
-            model_name='event',
-            constraint=models.UniqueConstraint(fields=('incident', 'seq'), name='event_once_per_seq'),
-        ),
         pgtrigger.migrations.AddTrigger(
             model_name='event',
             trigger=pgtrigger.compiler.Trigger(name='timeline_is_append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='f30af43536baa892bd179c5b6c164daf2bccba1d', operation='UPDATE OR DELETE', pgid='pgtrigger_timeline_is_append_only_326f2', table='incidents_event', when='BEFORE')),
-        ),
-        migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.UniqueConstraint(fields=('incident', 'round'), name='callback_once_per_round'),
-        ),
-        migrations.AddConstraint(
-            model_name='callback',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('answered_at__isnull', True), ('score', ''), ('solved__isnull', True)), models.Q(('answered_at__isnull', False), ('solved__isnull', False), models.Q(('score', ''), _negated=True)), _connector='OR'), name='callback_answered_whole'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['area', 'role', '-id'], name='incidents_n_area_id_3f0da1_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['department', '-id'], name='incidents_n_departm_06f50e_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='notice',
-            index=models.Index(fields=['user', '-id'], name='incidents_n_user_id_93beaf_idx'),
-        ),
-        migrations.AddConstraint(
-            model_name='routingrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('department__isnull', False), ('owner_kind', 'department')), models.Q(models.Q(('owner_kind', 'department'), _negated=True), ('department__isnull', True)), _connector='OR'), name='rule_names_its_department', violation_error_message='Name the department, and only for that kind of rule.'),
-        ),
-        migrations.AddConstraint(
-            model_name='routingrule',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('from_time__isnull', True), ('to_time__isnull', True)), models.Q(('from_time__isnull', False), ('to_time__isnull', False)), _connector='OR'), name='rule_time_span_is_whole', violation_error_message='Give both times or neither.'),
-        ),
-        migrations.AddConstraint(
-            model_name='supervisionnotice',
-            constraint=models.UniqueConstraint(fields=('clock', 'cycle', 'rung'), name='supervision_once_per_clock_and_rung'),
-        ),
-        migrations.AddConstraint(
-            model_name='whistle',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('incident',), name='whistle_one_open_per_case'),
-        ),
-        migrations.AddConstraint(
-            model_name='whistleparty',
-            constraint=models.UniqueConstraint(fields=('whistle', 'department'), name='party_once_per_whistle'),
-        ),
-        migrations.AddConstraint(
-            model_name='whistleparty',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_lead', True)), fields=('whistle',), name='whistle_has_one_lead'),
-        ),
-        migrations.AddConstraint(
-            model_name='stageclock',
-            constraint=models.UniqueConstraint(condition=models.Q(('finished_at__isnull', True)), fields=('incident', 'stage', 'name', 'party'), name='clock_one_running_per_stage', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='stageclock',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('remaining__isnull', True)), models.Q(('due_at__isnull', True), ('remaining__isnull', False)), _connector='OR'), name='clock_runs_or_is_paused'),
         ),
     ]

@@ -29,6 +29,9 @@ class Migration(migrations.Migration):
                 ('n', models.BigIntegerField()),
                 ('minutes', models.BigIntegerField(default=0)),
             ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('county_id', 'subject', 'whole_month', 'day', 'subject_id', 'kind', 'marks'), name='score_sum_once')],
+            },
         ),
         migrations.CreateModel(
             name='CaseChange',
@@ -54,6 +57,10 @@ class Migration(migrations.Migration):
                 ('minutes', models.IntegerField(default=0)),
                 ('incident', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='incidents.incident')),
             ],
+            options={
+                'indexes': [models.Index(fields=['county_id', 'kind', 'day', 'id'], name='score_of_county'), models.Index(fields=['town_id', 'kind', 'day', 'id'], name='score_of_town'), models.Index(fields=['village_id', 'kind', 'day', 'id'], name='score_of_village'), models.Index(fields=['grid_id', 'kind', 'day', 'id'], name='score_of_grid'), models.Index(condition=models.Q(('department_id__isnull', False)), fields=['department_id', 'kind', 'day', 'id'], name='score_of_department'), models.Index(condition=models.Q(('person_id__isnull', False)), fields=['person_id', 'kind', 'day', 'id'], name='score_of_person')],
+                'constraints': [models.UniqueConstraint(fields=('incident', 'kind', 'n'), name='score_fact_once')],
+            },
         ),
         migrations.CreateModel(
             name='ScoreFormula',
@@ -84,37 +91,5 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='scoreformula',
             trigger=pgtrigger.compiler.Trigger(name='formula_is_kept', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='f3df8b80ee3bb3501b3e00de4963e15666d688d5', operation='UPDATE OR DELETE', pgid='pgtrigger_formula_is_kept_d8367', table='incidents_scoreformula', when='BEFORE')),
-        ),
-        migrations.AddConstraint(
-            model_name='scoresum',
-            constraint=models.UniqueConstraint(fields=('county_id', 'subject', 'whole_month', 'day', 'subject_id', 'kind', 'marks'), name='score_sum_once'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(fields=['county_id', 'kind', 'day', 'id'], name='score_of_county'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(fields=['town_id', 'kind', 'day', 'id'], name='score_of_town'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(fields=['village_id', 'kind', 'day', 'id'], name='score_of_village'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(fields=['grid_id', 'kind', 'day', 'id'], name='score_of_grid'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(condition=models.Q(('department_id__isnull', False)), fields=['department_id', 'kind', 'day', 'id'], name='score_of_department'),
-        ),
-        migrations.AddIndex(
-            model_name='scorefact',
-            index=models.Index(condition=models.Q(('person_id__isnull', False)), fields=['person_id', 'kind', 'day', 'id'], name='score_of_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='scorefact',
-            constraint=models.UniqueConstraint(fields=('incident', 'kind', 'n'), name='score_fact_once'),
         ),
     ]
