@@ -132,9 +132,7 @@ def to_verification(case: Step) -> None:
     clocks.finish(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
     clocks.start(case, Stage.VERIFY)
     area = incident.owner_area
-    if incident.parent_id is not None:
-        case.tell_splitter("task_answered")
-    elif area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
+    if area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
         case.tell("to_verify", role="village_office", area_id=incident.village_id)
     elif incident.town_id and not (area and area.level == Level.TOWN):
         case.tell("to_verify", role="town_admin", area_id=incident.town_id)
