@@ -33,6 +33,11 @@ Areas = Mapping[int, int]
 Renamed = Mapping[int, tuple[str, str]]
 
 
+def only_merged(areas: Areas) -> dict[int, int]:
+    """Return those of ``areas`` that another stands for now."""
+    return {old: new for old, new in areas.items() if old != new}
+
+
 class Count(Protocol):
     """Says how many rows of each kind would follow; changes nothing."""
 

@@ -51,7 +51,7 @@ SERVICES = (
 
 # What may come to pass is a hazard for a colleague, not a call for a fire engine.
 NOT_NOW = (
-    *("防火灾", "火灾隐患", "火灾风险", "火灾事故", "火灾报警", "火灾演练", "防爆炸", "爆炸隐患"),
+    *("防火灾", "火灾隐患", "火灾风险", "火灾报警", "火灾演练", "防爆炸", "爆炸隐患"),
     *("防溺水", "防触电", "触电隐患", "触电危险", "触电风险", "预防中毒", "防中毒", "防走失"),
 )
 _MAY_HAPPEN = re.compile(

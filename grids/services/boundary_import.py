@@ -26,6 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import BadUpload, Conflict, GeshiError, Invalid, NotAllowed
+from core.locks import Lock
 from core.places import SYSTEMS, to_wgs84
 from grids.models import (
     Area,
@@ -45,8 +46,8 @@ from grids.services.territory import NewBoundary, lock_tree, set_boundaries
 
 logger = logging.getLogger(__name__)
 
-# Any number of its own; whoever reads or saves an import holds it until the transaction's end.
-IMPORT_LOCK = 4199_0003
+# Whoever reads or saves an import holds it.
+IMPORT_LOCK = Lock("grids.boundary_import")
 KEPT = timedelta(hours=24)
 _UNSAVED = (ImportState.UPLOADED, ImportState.READ, ImportState.FAILED)
 BATCH = 1000
@@ -87,10 +88,8 @@ def take_in(
 def work() -> bool:
     """Read or save the oldest import that waits for it; False when there is none to be done."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [IMPORT_LOCK])
-            if not cursor.fetchone()[0]:
-                return False
+        if not IMPORT_LOCK.try_hold():
+            return False
         one = (
             BoundaryImport.objects.select_for_update(of=["self"], skip_locked=True)
             .select_related("area", "uploaded_by")

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Conflict, Invalid, NotAllowed
+from core.locks import Lock
 from core.services import audit
 from grids.models import Area, AuditState, CoverageAudit, CoverageFault, Level, User
 from grids.models.coverage import SLIVER_M2
@@ -26,8 +27,8 @@ from grids.queries.reach import Reach
 
 logger = logging.getLogger(__name__)
 
-# Any number of its own; whoever measures a batch holds it until the end of the transaction.
-BATCH_LOCK = 4199_0002
+# Whoever measures a batch holds it.
+BATCH_LOCK = Lock("grids.coverage")
 # So many areas are measured in one transaction, a little under a second's work.
 BATCH = 400
 # A batch that breaks is tried again so often before the run is given up.
@@ -109,7 +110,7 @@ class _Batch:
 def _next_batch() -> bool:
     """Measure one batch; False when there is none, or somebody else measures."""
     with transaction.atomic():
-        if not _have_lock():
+        if not BATCH_LOCK.try_hold():
             return False
         run = (
             CoverageAudit.objects.select_related("area")
@@ -127,12 +128,6 @@ def _next_batch() -> bool:
             logger.exception("coverage audit %s at %r", run.pk, run.cursor)
             _note_failure(run, error)
     return True
-
-
-def _have_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [BATCH_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def _measure(run: CoverageAudit) -> None:

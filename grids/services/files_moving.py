@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from grids.models import Selection, Training, User
-from grids.moves import Areas
+from grids.moves import Areas, only_merged
 
 LABELS = {"trainings": _("Trainings"), "selections": _("Selections under way")}
 
@@ -42,7 +42,7 @@ _SELECTIONS = """
 
 def count(areas: Areas) -> dict[str, int]:
     """Return how many trainings and selections under way hang on merged areas (2 queries)."""
-    gone = list(_merged(areas))
+    gone = list(only_merged(areas))
     under_way = Selection.objects.standing().filter(inspection="")
     return {
         "trainings": Training.objects.filter(town__in=gone).count(),
@@ -52,14 +52,10 @@ def count(areas: Areas) -> dict[str, int]:
 
 def follow(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     """Let them go over to the areas that took theirs in (2 queries); return how many of each."""
-    merged = _merged(areas)
+    merged = only_merged(areas)
     values = {"old": list(merged), "new": list(merged.values())}
     with connection.cursor() as cursor:
         cursor.execute(_TRAININGS, values)
         trainings = cursor.rowcount
         cursor.execute(_SELECTIONS, values)
         return {"trainings": trainings, "selections": cursor.rowcount}
-
-
-def _merged(areas: Areas) -> dict[int, int]:
-    return {old: new for old, new in areas.items() if old != new}

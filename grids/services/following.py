@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from core.locks import Lock
 from grids import moves
 from grids.models import SHAPES, Area, Reorganisation, TrailingArea, User
 from grids.moves import Areas
@@ -25,8 +26,8 @@ from grids.services.territory import lock_tree
 SETTLE_AFTER = timedelta(minutes=1)
 # So many past rows follow in one transaction, about a second's work.
 BATCH = 500
-# Any number of its own; whoever brings a batch along holds it until the end of the transaction.
-_BATCH_LOCK = 4199_0003
+# Whoever brings a batch along holds it.
+BATCH_LOCK = Lock("grids.following")
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,9 @@ def bring_along(*, batches: int) -> int:
     """
     for done in range(batches):
         with transaction.atomic():
-            if not _have_lock() or not moves.trail(BATCH):
+            if not BATCH_LOCK.try_hold() or not moves.trail(BATCH):
                 return done
     return batches
-
-
-def _have_lock() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_BATCH_LOCK])
-        return bool(cursor.fetchone()[0])
 
 
 def settle_due(*, now: datetime | None = None) -> int:

@@ -30,7 +30,7 @@ from grids.models import (
     ThemeDuty,
     User,
 )
-from grids.moves import Areas
+from grids.moves import Areas, only_merged
 from grids.queries.reach import Reach
 from grids.queries.scope import Scope
 
@@ -229,13 +229,9 @@ FOLLOWED: Mapping[str, Any] = {
 }
 
 
-def _merged(areas: Areas) -> dict[int, int]:
-    return {old: new for old, new in areas.items() if old != new}
-
-
 def count_followers(areas: Areas) -> dict[str, int]:
     """Return how many duties and alliances hang on areas that would be merged (2 queries)."""
-    merged = list(_merged(areas))
+    merged = list(only_merged(areas))
     members = AllianceVillage.objects.filter(village__in=merged)
     return {
         "duties": _open_duties(merged, timezone.localdate()).count(),
@@ -249,7 +245,7 @@ def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int
     A duty ends where it was and begins anew, once for a person and theme; an alliance that is
     left with one village stays, for people to see and end.
     """
-    merged = _merged(areas)
+    merged = only_merged(areas)
     found = count_followers(areas)
     duties = list(_open_duties(list(merged), on))
     end_duties(list(merged), on=on)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from grids.models import Area, Leave, Posting, User, shapes_of
-from grids.moves import Areas
+from grids.moves import Areas, only_merged
 from grids.queries.reach import Reach
 
 LABELS = {"postings": _("People in post who go on in the area that takes them in")}
@@ -20,7 +20,7 @@ LABELS = {"postings": _("People in post who go on in the area that takes them in
 
 def count(areas: Areas) -> dict[str, int]:
     """Return how many postings in force hang on areas that would be merged (1 query)."""
-    held = Posting.objects.filter(_goes_on(), area__in=list(_merged(areas)))
+    held = Posting.objects.filter(_goes_on(), area__in=list(only_merged(areas)))
     return {"postings": held.count()}
 
 
@@ -30,7 +30,7 @@ def follow(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     Whoever holds the same post there keeps that one; only the days it does not cover are added.
     A leave goes on with its posting and its cover. Returns {"postings": how many ended}.
     """
-    merges = _merged(areas)
+    merges = only_merged(areas)
     if not merges:
         return {"postings": 0}
     held = Posting.objects.filter(area__in=[*merges, *merges.values()]).order_by("pk")
@@ -66,7 +66,7 @@ def rows(kind: str, areas: Areas, user: User, limit: int) -> list[tuple[str, str
     2 queries.
     """
     mine = Area.objects.inside(*Reach.of_user(user).areas)
-    held = Posting.objects.filter(_goes_on(), area__in=list(_merged(areas)))
+    held = Posting.objects.filter(_goes_on(), area__in=list(only_merged(areas)))
     found = held.filter(area__in=mine.values("pk")).select_related("user", "area")
     found = found.defer(*shapes_of("area")).order_by("area", "role", "pk")[:limit]
     return [
@@ -80,10 +80,6 @@ def rows(kind: str, areas: Areas, user: User, limit: int) -> list[tuple[str, str
 
 def _goes_on() -> Q:
     return Q(valid_to__isnull=True) | Q(valid_to__gt=timezone.localdate())
-
-
-def _merged(areas: Areas) -> dict[int, int]:
-    return {old: new for old, new in areas.items() if old != new}
 
 
 def _continue_leaves(goes_on: Mapping[int, Posting], on: date) -> None:

@@ -6,10 +6,10 @@ What must not live here: the counting of failures (django-axes) and sessions (Dj
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from core.locks import Lock
 from core.services import audit
 from grids.models import User
 
@@ -23,12 +23,8 @@ def one_attempt_at_a_time(*, username: str, ip: str) -> Iterator[None]:
     committed before the next attempt looks at it.
     """
     name = unicodedata.normalize("NFKC", username.strip())
-    key = blake2b(f"login:{name}\n{ip}".encode(errors="replace"), digest_size=8).digest()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(key, "big", signed=True)]
-            )
+        Lock(f"grids.login:{name}\n{ip}").hold()
         yield
 
 

@@ -4,11 +4,12 @@ What must not live here: the bell, what is told (the floors above), and the send
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.channels import events
@@ -16,8 +17,8 @@ from core.channels.events import Address
 from core.channels.letters import NoLongerNeeded, Refused
 from core.models import Channel
 from core.services import sending
-from grids.models import Area, MessageSettings, Posting, Subscription, User
-from grids.moves import Areas
+from grids.models import Area, Leave, MessageSettings, Posting, Subscription, User
+from grids.moves import Areas, only_merged
 
 MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 PERSON, GROUP_CHAT = "person", "group_chat"
@@ -33,13 +34,35 @@ def tell(
     area_id: int | None = None,
     department_id: int | None = None,
     urgent: bool = False,
+    channels: Collection[str] = (),
 ) -> int:
     """Queue letters of an event for whoever chose a channel for it; return how many.
+
+    ``channels`` are kinds a rule names instead: then everybody addressed is told by those, and a
+    group chat that hears of this post at all.
 
     It is addressed as a notice is: to one person, to a role at an area, or to a department. Runs in
     the caller's transaction; ``key`` (≤ 120 characters) names the fact, so telling it twice sends
     it once. Costs 1 query, 2 for a role, and one more when somebody is told.
     """
+    if channels:
+        letters = _by_rule(
+            channels, user_id=user_id, role=role, area_id=area_id, department_id=department_id
+        )
+        sending.post(
+            sending.Told(
+                channel=channel,
+                event=event,
+                key=f"{key}:c{channel.pk}:u{whom['id']}"
+                if "id" in whom
+                else f"{key}:c{channel.pk}:g",
+                whom=whom,
+                facts=facts,
+                urgent=urgent,
+            )
+            for channel, whom in letters
+        )
+        return len(letters)
     group = events.event(event).group
     wanted = _subscriptions(
         group,
@@ -68,6 +91,48 @@ def tell(
     return len(letters)
 
 
+def _by_rule(
+    kinds: Collection[str],
+    *,
+    user_id: int | None,
+    role: str,
+    area_id: int | None,
+    department_id: int | None,
+) -> list[tuple[Channel, dict[str, Any]]]:
+    """Return each channel of the kinds with each person addressed, robots once (≤ 4 queries)."""
+    wanted = list(Channel.objects.filter(kind__in=kinds, active=True).order_by("pk"))
+    posts = _posts(role=role, area_id=area_id, department_id=department_id)
+    people = {user_id} if user_id else set()
+    if posts is not None:
+        people |= set(posts.values_list("user_id", flat=True))
+    reached = {"role": role, "area": area_id, "department": department_id}
+    found: list[tuple[Channel, dict[str, Any]]] = [
+        (channel, {"who": PERSON, "id": person, **reached})
+        for channel in wanted
+        if channel.is_personal
+        for person in sorted(people)
+    ]
+    robots = {channel.pk: channel for channel in wanted if not channel.is_personal}
+    if robots and not user_id:
+        chats = _chats(role=role, area_id=area_id, department_id=department_id)
+        heard = chats.filter(channel__in=robots).values_list("channel_id", flat=True)
+        found += [(robots[pk], {"who": GROUP_CHAT}) for pk in sorted(set(heard))]
+    return found
+
+
+def _chats(*, role: str, area_id: int | None, department_id: int | None) -> QuerySet[Subscription]:
+    """Return what group chats hear of a post or a department (1 query for a post's area)."""
+    whose = Q()
+    if role and area_id:
+        path = Area.objects.values_list("path", flat=True).get(pk=area_id)
+        above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
+        whose |= Q(role=role, area__path__in=above)
+    if department_id:
+        whose |= Q(department_id=department_id)
+    found = Subscription.objects.filter(whose, user__isnull=True)
+    return found if whose else found.none()
+
+
 def _subscriptions(
     group: str,
     *,
@@ -93,11 +158,16 @@ def _subscriptions(
 def _posts(
     *, role: str, area_id: int | None, department_id: int | None
 ) -> QuerySet[Posting] | None:
-    """Return today's postings that are addressed; None when no post is."""
+    """Return today's postings that are addressed; None when no post is.
+
+    Not of those on leave: their substitute holds a posting of the same role meanwhile.
+    """
+    away = Leave.objects.on(timezone.localdate()).filter(posting=OuterRef("pk"))
+    here = Posting.objects.current().filter(~Exists(away))
     if role and area_id:
-        return Posting.objects.current().filter(role=role, area_id=area_id)
+        return here.filter(role=role, area_id=area_id)
     if department_id:
-        return Posting.objects.current().filter(department_id=department_id)
+        return here.filter(department_id=department_id)
     return None
 
 
@@ -136,13 +206,13 @@ FOLLOWED: Mapping[str, Any] = {"group_chats": _("What group chats are told")}
 
 def count_followers(areas: Areas) -> dict[str, int]:
     """Return how many lines of group chats name areas that would be merged (1 query)."""
-    return {"group_chats": Subscription.objects.filter(area__in=_merged(areas)).count()}
+    return {"group_chats": Subscription.objects.filter(area__in=only_merged(areas)).count()}
 
 
 def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
     """Let group chats hear of the area that took theirs in, each line once."""
     found = count_followers(areas)
-    for old, new in _merged(areas).items():
+    for old, new in only_merged(areas).items():
         for line in Subscription.objects.select_for_update().filter(area=old):
             there = Subscription.objects.filter(
                 channel=line.channel_id, group=line.group, role=line.role, area=new
@@ -152,7 +222,3 @@ def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int
             else:
                 Subscription.objects.filter(pk=line.pk).update(area=new)
     return found
-
-
-def _merged(areas: Areas) -> dict[int, int]:
-    return {old: new for old, new in areas.items() if old != new}

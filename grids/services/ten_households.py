@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import Conflict, Invalid
 from core.services import audit
 from grids import moves
-from grids.models import Area, Household, Level, User
+from grids.models import SHAPES, Area, Household, Level, User
 from grids.queries.shapes import Piece, parts_of
 from grids.services import codes
 from grids.services.reshaping import NAME_LIMIT, check_right
@@ -55,7 +55,7 @@ class GridToCut:
 def grids_to_cut(village: Area) -> list[GridToCut]:
     """Return the open grids of a village (3 queries)."""
     below = Area.objects.open().filter(path__startswith=village.path)
-    grids = below.filter(level=Level.GRID).defer("boundary", "outline")
+    grids = below.filter(level=Level.GRID).defer(*SHAPES)
     units: dict[str, int] = {}
     for path in below.filter(level=Level.UNIT).values_list("path", flat=True):
         home = path[: -Area.steplen]
@@ -150,7 +150,7 @@ def make_units(
     """
     with transaction.atomic():
         lock_tree()
-        village = Area.objects.defer("boundary", "outline").get(pk=village_id)
+        village = Area.objects.defer(*SHAPES).get(pk=village_id)
         check_right(actor, village)
         if village.level != Level.VILLAGE or village.closed_on:
             raise Invalid(_("Units in bulk are made for an open village."))

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from core.errors import Invalid
 from core.kept import forget_remembered
+from core.locks import Lock
 from core.services import audit
 from grids.models import Area, GridKind, Level, User
 from grids.models.area import CODE_LENGTH, PARENT_LEVEL, ROOT_LEVELS
@@ -24,8 +25,8 @@ from grids.models.area import CODE_LENGTH, PARENT_LEVEL, ROOT_LEVELS
 Progress = Callable[[int], object]
 
 BATCH = 2000
-# Any number of its own; whoever adds areas holds it until the end of the transaction.
-TREE_LOCK = 4199_0001
+# Whoever adds areas holds it.
+TREE_LOCK = Lock("grids.tree")
 # How far a drawn outline may leave the true boundary, in degrees (0.00001° is about a metre).
 OUTLINE_TOLERANCE = {
     Level.PROVINCE: 0.01,
@@ -206,8 +207,7 @@ def _moved(row: NewArea) -> str:
 
 def lock_tree() -> None:
     """Let nobody else change the tree until the end of the transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TREE_LOCK])
+    TREE_LOCK.hold()
 
 
 def keep_tree() -> None:
@@ -215,8 +215,7 @@ def keep_tree() -> None:
 
     For whoever puts something into an area that must not be closed or divided meanwhile.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TREE_LOCK])
+    TREE_LOCK.share()
 
 
 def _known(codes: set[str]) -> dict[str, Area]:

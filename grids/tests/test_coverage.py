@@ -363,10 +363,10 @@ def test_two_workers_do_not_measure_at_once(village):
     other = connection.copy()
     try:
         with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [coverage.BATCH_LOCK])
+            cursor.execute("SELECT pg_advisory_lock(%s)", [coverage.BATCH_LOCK.number])
             assert coverage.work(at_most=9) == 0
             # Said aloud: a closed connection lets go when its server process gets to it.
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [coverage.BATCH_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [coverage.BATCH_LOCK.number])
     finally:
         other.close()
     assert coverage.work(at_most=9) == 1

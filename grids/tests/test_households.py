@@ -362,11 +362,15 @@ def test_a_household_waits_for_whoever_changes_the_tree_and_finds_the_grid_close
     """A grid must not be closed between the look at it and the household that comes into it."""
     grid = world.county.grids[1]
     with connection.cursor() as cursor:
-        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
-        cursor.execute(f"{held} AND granted AND pid = pg_backend_pid() AND objid = %s", [TREE_LOCK])
+        held = """
+            SELECT count(*) FROM pg_locks
+             WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
+               AND pid = pg_backend_pid() AND (classid::bigint << 32) | objid::bigint = %s
+        """
+        cursor.execute(held, [TREE_LOCK.number])
         assert cursor.fetchone() == (0,)
         world.household(area=grid)
-        cursor.execute(f"{held} AND granted AND pid = pg_backend_pid() AND objid = %s", [TREE_LOCK])
+        cursor.execute(held, [TREE_LOCK.number])
         assert cursor.fetchone() == (1,)
     Area.objects.filter(pk=grid.pk).update(closed_on=today())
     with pytest.raises(Invalid):

@@ -21,7 +21,7 @@ from core.form_errors import put_errors
 from core.htmx import render, wants_partial
 from core.models import Channel, MessageTemplate, OutboxMessage
 from core.paging import keyset_page
-from core.web import page_urls
+from core.web import number_in, page_urls
 from grids.access import roles
 from grids.forms.messages import GroupForm, TemplateForm, channel_form
 from grids.models import Role
@@ -60,9 +60,7 @@ def _asked(given: Any) -> dict[str, Any]:
     state, channel, event = (given.get(name, "") for name in ("state", "channel", "event"))
     return {
         "state": state if state in read.STATES else State.DEAD,
-        "channel_id": int(channel)
-        if channel.isascii() and channel.isdigit() and len(channel) < 10
-        else None,
+        "channel_id": number_in(channel) or None,
         "event": event if event in {one.kind for one in events.events()} else "",
     }
 
@@ -95,10 +93,10 @@ def messages_resend(request: HttpRequest) -> HttpResponse:
     asked = _asked(request.POST)
     number = request.POST.get("message", "")
     if number:
-        count = service.resend(actor=request.user, ids=[_id(number)])
+        count = service.resend(actor=request.user, ids=[number_in(number)])
     else:
         count = service.resend_all(
-            actor=request.user, **asked, up_to=_id(request.POST.get("up_to", ""))
+            actor=request.user, **asked, up_to=number_in(request.POST.get("up_to"))
         )
     text = ngettext(
         "%(count)s message will be sent again.", "%(count)s messages will be sent again.", count
@@ -106,10 +104,6 @@ def messages_resend(request: HttpRequest) -> HttpResponse:
     messages.success(request, text % {"count": count})
     query = f"?state={asked['state']}&channel={asked['channel_id'] or ''}&event={asked['event']}"
     return redirect(reverse("messages") + query)
-
-
-def _id(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 # ---------- channels
@@ -230,7 +224,7 @@ def channel_do(request: HttpRequest, pk: int, action: str) -> HttpResponse:
             service.try_channel(**by)
             messages.success(request, _("A trial is on its way."))
         elif action == "ungroup":
-            service.remove_group(**by, subscription_id=_id(request.POST.get("line", "")))
+            service.remove_group(**by, subscription_id=number_in(request.POST.get("line")))
             messages.success(request, _("Saved."))
         elif action == "group":
             return _group(request, found)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from core.api import checked
 from core.errors import Invalid
 from core.web import public_address
-from grids.models import Area
+from grids.models import SHAPES, Area
 from incidents.models import Category, Incident, Source, System, SystemRight
 from incidents.open311 import asked, shapes
 from incidents.open311.answers import JSON, XML, Answer, NotFound, georeport
@@ -234,7 +234,7 @@ def _only(items: Mapping[int, Category], given: Mapping[str, str]) -> Collection
 def _area(code: str) -> Area | None:
     if not code:
         return None
-    area = Area.objects.open().filter(code=code).defer("boundary", "outline", "centre").first()
+    area = Area.objects.open().filter(code=code).defer(*SHAPES).first()
     if area is None:
         raise Invalid(_("There is no area with this code."), field="address_id")
     return area

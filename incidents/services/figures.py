@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
+from core.locks import Lock
 from incidents.models.figures import GAUGE_DAY
 
-# One fold or recount at a time; any number pressed against the bytes "geshi".
-_LOCK = 0x6765736869
+# One fold or recount at a time.
+LOCK = Lock("incidents.figures")
 
 _FOLD = """
     WITH gone AS (
@@ -36,8 +37,7 @@ def fold(*, batch: int = 20_000) -> int:
     fold runs, this one does nothing.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
+        if not LOCK.try_hold():
             return 0
         cursor.execute(_FOLD, [batch])
         return cursor.fetchone()[0]
@@ -88,7 +88,7 @@ _RECOUNT = f"""
                (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
                e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
           FROM incidents_event e
-          JOIN incidents_incident i ON i.id = e.incident_id
+          JOIN incidents_incident i ON i.id = e.incident_id AND i.parent_id IS NULL
           LEFT JOIN LATERAL (
                SELECT m.data FROM incidents_event m
                 WHERE m.incident_id = e.incident_id AND m.seq > e.seq AND m.data ? 'moved'
@@ -100,7 +100,7 @@ _RECOUNT = f"""
          GROUP BY county_id, town_id, day, metric
         UNION ALL
         SELECT county_id, town_id, %s::date, 'state:' || state, count(*) FROM incidents_incident
-         GROUP BY county_id, town_id, state
+         WHERE parent_id IS NULL GROUP BY county_id, town_id, state
     ), gone AS (
         DELETE FROM incidents_figuredelta
     )
@@ -121,7 +121,7 @@ def rebuild() -> None:
     the next fold adds. Takes about a minute for a million cases.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        LOCK.hold()
         cursor.execute(_RECOUNT, [GAUGE_DAY])
         cursor.execute("DELETE FROM incidents_figure WHERE n = 0")
 
@@ -137,7 +137,7 @@ _SHIFT = f"""
                (e.at AT TIME ZONE 'Asia/Shanghai')::date AS day,
                e.incident_id, e.seq, e.action, e.from_state, e.to_state, e.data
           FROM moved
-          JOIN incidents_incident i ON i.id = moved.id
+          JOIN incidents_incident i ON i.id = moved.id AND i.parent_id IS NULL
           JOIN incidents_event e ON e.incident_id = i.id
          WHERE NOT EXISTS (
                SELECT FROM incidents_event m

@@ -14,10 +14,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from core.locks import Lock
 from incidents.models import FactKind, Incident, Mark, Stage, State
 
-# One writer of sums at a time; any number, here the bytes "score".
-_LOCK = 0x73636F7265
+# One writer of sums at a time.
+LOCK = Lock("incidents.scores")
 BATCH = 2000
 
 _DAY = f"AT TIME ZONE '{settings.TIME_ZONE}')::date"
@@ -63,7 +64,7 @@ _CASES = f"""
            SELECT b.score, b.solved FROM incidents_callback b
             WHERE b.incident_id = i.id AND b.answered_at IS NOT NULL ORDER BY b.round DESC LIMIT 1
            ) said ON TRUE
-     WHERE i.id = ANY(%(ids)s::bigint[])
+     WHERE i.id = ANY(%(ids)s::bigint[]) AND i.parent_id IS NULL
 """  # noqa: S608  only constants of ours
 
 # A case due to close, on the day its first deadline to close falls on; one without such a
@@ -264,8 +265,7 @@ def fold(*, batch: int = BATCH) -> int:
     One transaction; while another fold or recount runs, this one does nothing.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        if not cursor.fetchone()[0]:
+        if not LOCK.try_hold():
             return 0
         cursor.execute(_TAKE, [batch])
         ids, changes = cursor.fetchone()
@@ -284,7 +284,7 @@ def rebuild(*, progress: Callable[[int], object] = lambda n: None) -> int:
     last, done = 0, 0
     while ids := _next_cases(last):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            LOCK.hold()
             _replace(cursor, ids)
         last, done = ids[-1], done + len(ids)
         progress(len(ids))
@@ -295,7 +295,7 @@ def rebuild(*, progress: Callable[[int], object] = lambda n: None) -> int:
 def recount() -> None:
     """Add the sums up anew from the facts, in one transaction."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        LOCK.hold()
         cursor.execute(
             "DELETE FROM incidents_scorefact f WHERE NOT EXISTS "
             "(SELECT FROM incidents_incident i WHERE i.id = f.incident_id)"

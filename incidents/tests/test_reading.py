@@ -158,6 +158,7 @@ def test_an_address_corrected_by_a_dispatcher_is_masked(world):
         ("一群人拿刀打起来了", ["110"]),
         ("着火了，有人昏迷", ["119", "120"]),
         ("可能着火了", ["119"]),
+        ("路口发生火灾事故，快来人", ["119"]),
     ],
 )
 def test_an_emergency_names_whom_to_call(text, numbers):
@@ -172,6 +173,7 @@ def test_an_emergency_names_whom_to_call(text, numbers):
         "水坑没护栏，怕孩子溺水",
         "这里火灾隐患很大",
         "请加强防溺水宣传",
+        "乱拉电线，要防止火灾事故",
         "路灯不亮",
     ],
 )

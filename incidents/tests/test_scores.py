@@ -732,8 +732,8 @@ def test_while_another_fold_runs_this_one_does_nothing(world):
     params = connection.get_connection_params()
     params = {name: params[name] for name in ("dbname", "user", "host") if name in params}
     with psycopg.connect(**params, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [scores._LOCK])
+        other.execute("SELECT pg_advisory_lock(%s)", [scores.LOCK.number])
         assert scores.fold() == 0
         assert CaseChange.objects.count() == waiting
-        other.execute("SELECT pg_advisory_unlock(%s)", [scores._LOCK])
+        other.execute("SELECT pg_advisory_unlock(%s)", [scores.LOCK.number])
     assert scores.fold() == waiting
