@@ -19,6 +19,7 @@ class IncidentsConfig(AppConfig):
             answering,
             contact,
             handling,
+            hook_queue,
             inspection_sheet,
             lateness,
             moving,
@@ -26,6 +27,7 @@ class IncidentsConfig(AppConfig):
             notices,
             redating,
             retention,
+            systems,
             telling,
             verification,
         )
@@ -38,6 +40,7 @@ class IncidentsConfig(AppConfig):
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
         outbox.register("reporter", telling.tell_reporter)
+        outbox.register(hook_queue.TOPIC, hook_queue.fan_out)
         telling.connect()
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")
         retention.register(
@@ -57,6 +60,12 @@ class IncidentsConfig(AppConfig):
             tell=moving.tell,
             trail=moving.trail,
             waiting=moving.waiting,
+        )
+        moves.register(
+            "systems",
+            labels=systems.FOLLOWED,
+            count=systems.count_followers,
+            follow=systems.follow_areas,
         )
         closing.register("incidents", moving.obstacles)
         reveal.register("incident", contact.REVEALABLE)

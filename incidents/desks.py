@@ -83,6 +83,7 @@ NOTICES = {
     "extension_refused": (_("More time was refused"), "warn"),
     "suspended": (_("A case was suspended"), "calm"),
     "resumed": (_("A suspended case runs on"), "calm"),
+    "hook_stopped": (_("A connected system takes nothing any more; please look"), "warn"),
     "system_update": (_("The system that sent a report tells something new"), "calm"),
 }
 
@@ -115,7 +116,9 @@ GROUPS: dict[str, frozenset[str]] = {
             "rate_please",
         }
     ),
-    Group.INFO: frozenset({"suspended", "resumed", "redated", "triage_failed", "system_update"}),
+    Group.INFO: frozenset(
+        {"suspended", "resumed", "redated", "triage_failed", "system_update", "hook_stopped"}
+    ),
 }
 
 
@@ -128,7 +131,11 @@ def _rating(data: Mapping[str, Any]) -> str:
     return reverse("rate", args=[data["token"]]) if data.get("token") else ""
 
 
-_LEADS_TO = {"rate_please": _rating}
+def _webhook(data: Mapping[str, Any]) -> str:
+    return reverse("webhook", args=[data["system"]])
+
+
+_LEADS_TO = {"rate_please": _rating, "hook_stopped": _webhook}
 
 
 def connect() -> None:

@@ -14,6 +14,16 @@ BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"expires": 3},
     },
+    "send-hooks": {
+        "task": "incidents.tasks.send_hooks",
+        "schedule": 1.0,
+        "options": {"expires": 3},
+    },
+    "forget-hooks": {
+        "task": "incidents.tasks.forget_hooks",
+        "schedule": crontab(hour="3", minute="40"),
+        "options": {"expires": 3600},
+    },
     "fold-figures": {
         "task": "incidents.tasks.fold_figures",
         "schedule": 5.0,

@@ -6,6 +6,7 @@ from incidents.services import (
     assessments,
     drafts,
     figures,
+    hook_sending,
     retention,
     scores,
     training,
@@ -52,6 +53,20 @@ def assess_month() -> None:
 def sweep_drafts() -> None:
     """Throw away photos that never became part of a report."""
     drafts.sweep_drafts()
+
+
+@shared_task
+def send_hooks() -> None:
+    """Tell connected systems what is due, deliveries of dead processes too."""
+    hook_sending.send_due()
+
+
+@shared_task
+def forget_hooks() -> None:
+    """Forget what connected systems were told long ago."""
+    for _round in range(ROUNDS):
+        if not hook_sending.forget_old():
+            break
 
 
 @shared_task

@@ -18,6 +18,7 @@ from incidents.views import (
     town,
     track,
     triage_models,
+    webhooks,
     worker,
 )
 
@@ -64,6 +65,13 @@ urlpatterns: list[URLPattern] = [
     path("systems/", systems.systems, name="systems"),
     path("systems/new/", systems.system_new, name="system_new"),
     path("systems/<int:pk>/", systems.system, name="system"),
+    path("systems/<int:pk>/webhook/", webhooks.webhook, name="webhook"),
+    path(
+        "systems/<int:pk>/webhook/<int:delivery>/",
+        webhooks.webhook_delivery,
+        name="webhook_delivery",
+    ),
+    path("systems/<int:pk>/webhook/do/<slug:act>/", webhooks.webhook_do, name="webhook_do"),
     path("systems/<int:pk>/<slug:act>/", systems.system_do, name="system_do"),
     path("notices/", notices.notices, name="notices"),
     path("notices/read/", notices.read, name="notices_read"),

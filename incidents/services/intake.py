@@ -32,6 +32,7 @@ from incidents.models import (
     Source,
     Urgency,
 )
+from incidents.services import hook_queue
 from incidents.services.step import Step, attach
 from incidents.workflow import RESIDENT, Actor
 
@@ -156,6 +157,14 @@ def _insert(
     children = [event, *case.take_counts()]
     if contact.name or contact.phone:
         children.append(contact)
+    children += hook_queue.messages(
+        key=f"report:{report.key}",
+        facts={"report_key": str(report.key)},
+        action="report",
+        before="",
+        after=incident.state,
+        data={},
+    )
     new_id = insert_family(incident, children, parent="incident_id", once="report_key")
     if new_id is None:
         return Incident.objects.get(report_key=report.key), False

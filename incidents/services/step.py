@@ -36,6 +36,7 @@ from incidents.models import (
     StageClock,
 )
 from incidents.models.figures import GAUGE_DAY
+from incidents.services import hook_queue
 from incidents.workflow import TRANSITIONS, Actor, action_label, refusal, state_allows
 
 _CLOCK = Table(StageClock, "c")
@@ -306,6 +307,14 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         public=case.public,
     )
     children: list[Model] = [event, *case.take_counts()]
+    children += hook_queue.messages(
+        key=f"incident:{incident.pk}:{incident.last_seq}",
+        facts={"incident": incident.pk, "seq": incident.last_seq},
+        action=case.action,
+        before=case.from_state,
+        after=incident.state,
+        data=event.data,
+    )
     if case.action not in UNSCORED:
         children.append(CaseChange())
     if case.actor.kind == ActorKind.USER:

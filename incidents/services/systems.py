@@ -6,9 +6,10 @@ does (services/sent_cases.py).
 
 import hashlib
 import secrets
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, time, timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -18,14 +19,15 @@ from django.utils.translation import gettext_lazy as _
 from core import ratelimit
 from core.errors import Invalid, NotAllowed, TooMany
 from core.services import audit
-from grids.models import Role
-from incidents.models import System, SystemDay, SystemRight
+from grids.models import Area, Role, User
+from grids.moves import Areas
+from incidents.models import Category, System, SystemDay, SystemRight
 from incidents.services.step import person
 from incidents.workflow import Actor
 
 KEY_BEGINS = "gs_"
 HINT_LENGTH = 8
-MOST_CALLS = 1_000_000
+MOST_CALLS, MOST_A_MINUTE = 1_000_000, 6000
 UNKNOWN_KEY = _("This api_key is not known here, or it was withdrawn.")
 
 
@@ -37,6 +39,9 @@ class SystemFields:
     contact: str = ""
     scopes: Collection[str] = field(default_factory=list)
     daily_quota: int = 1000
+    minute_quota: int = 600
+    areas: Collection[Area] = ()
+    items: Collection[Category] = ()
 
 
 def add_system(*, fields: SystemFields, actor: Actor) -> System:
@@ -92,23 +97,51 @@ def system_of(key: str) -> System:
 
 
 def admit(*, key: str, right: str) -> System:
-    """Let a writing call in and count it (2 queries; 4 for the first of a day).
+    """Let a call in and count it (2 queries; 4 for the first of a day).
 
-    Raises NotAllowed for a key that is unknown or lacks ``right``, TooMany past the quota of the
-    day or the pace one key may keep.
+    Raises NotAllowed for a key that is unknown or lacks ``right``, TooMany past its quota of the
+    minute or the day.
     """
+    return admit_to_any(key=key, rights=[right])
+
+
+def admit_to_any(*, key: str, rights: Collection[str]) -> System:
+    """Let a call in that one of ``rights`` opens, as :func:`admit` does."""
     system = system_of(key)
-    if right not in system.scopes:
-        label = SystemRight(right).label
-        raise NotAllowed(_("This api_key does not open “%(right)s”."), right=label)
-    ratelimit.check("system", str(system.pk))
-    _count(system)
+    if system.scopes and not set(rights).isdisjoint(system.scopes):
+        ratelimit.check("system", str(system.pk), limit=system.minute_quota)
+        _count(system)
+        return system
+    label = SystemRight(next(iter(rights))).label
+    raise NotAllowed(_("This api_key does not open “%(right)s”."), right=label)
     return system
 
 
 def hashed(key: str) -> str:
     """Return what is kept of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+FOLLOWED: Mapping[str, Any] = {"systems": _("Bounds of connected systems")}
+
+
+def count_followers(areas: Areas) -> dict[str, int]:
+    """Return how many bounds of systems name areas that would be merged (1 query)."""
+    return {"systems": System.areas.through.objects.filter(area__in=_merged(areas)).count()}
+
+
+def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
+    """Let systems hear of the area that took theirs in."""
+    found = count_followers(areas)
+    for old, new in _merged(areas).items():
+        for system in System.objects.filter(areas=old).order_by("pk"):
+            system.areas.remove(old)
+            system.areas.add(new)
+    return found
+
+
+def _merged(areas: Areas) -> dict[int, int]:
+    return {old: new for old, new in areas.items() if old != new}
 
 
 def _count(system: System) -> None:
@@ -136,15 +169,29 @@ def _save(system: System, fields: SystemFields, actor: Actor, action: str) -> Sy
         raise Invalid(
             _("Give a number between 1 and %(most)s."), field="daily_quota", most=MOST_CALLS
         )
+    if not 1 <= fields.minute_quota <= MOST_A_MINUTE:
+        raise Invalid(
+            _("Give a number between 1 and %(most)s."), field="minute_quota", most=MOST_A_MINUTE
+        )
     if not set(fields.scopes) <= set(SystemRight.values):
         raise Invalid(_("This value is not one of its choices."), field="scopes")
     system.name, system.contact = name, fields.contact.strip()
     system.scopes, system.daily_quota = sorted(set(fields.scopes)), fields.daily_quota
+    system.minute_quota = fields.minute_quota
     try:
         with transaction.atomic():
             system.save()
-            told = asdict(fields) | {"scopes": system.scopes}
-            del told["contact"]  # it may name a person
+            system.areas.set(fields.areas)
+            system.items.set(fields.items)
+            # Without the contact: it may name a person.
+            told = {
+                "name": system.name,
+                "scopes": system.scopes,
+                "daily_quota": system.daily_quota,
+                "minute_quota": system.minute_quota,
+                "areas": sorted(area.code for area in fields.areas),
+                "items": sorted(item.code for item in fields.items),
+            }
             _record(system, actor, action, told)
     except IntegrityError as error:
         raise Invalid(_("Another system has this name already."), field="name") from error
