@@ -38,6 +38,16 @@ class Number(serializers.FloatField):
         return super().to_internal_value(data)
 
 
+class Flag(serializers.BooleanField):
+    """True or false, said so; numbers and words are none."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the flag. Raises serializers.ValidationError."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class Words(serializers.CharField):
     """Text; a number is none: as one, a phone has lost its first zeros."""
 

@@ -21,10 +21,10 @@ def check(name: str, ident: str, *, limit: int | None = None) -> None:
     """Count one attempt of ``ident`` at ``name``; raise TooMany past ``settings.RATE_LIMITS``.
 
     The window is fixed: it opens with the first attempt and lasts the seconds of the setting.
-    ``limit``, where given, stands in place of the setting's.
+    ``limit``, where given, is narrower than the setting's.
     """
-    usual, seconds = settings.RATE_LIMITS[name]
-    limit = usual if limit is None else limit
+    most, seconds = settings.RATE_LIMITS[name]
+    limit = most if limit is None else min(limit, most)
     key = f"geshi:rate:{name}:{_one_line(ident)}"
     try:
         client = _client(settings.REDIS_URL)

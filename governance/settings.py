@@ -295,6 +295,9 @@ SPECTACULAR_SETTINGS = {
     # What is sent is described apart from what is answered: a file is bytes in the one, an address
     # in the other.
     "COMPONENT_SPLIT_REQUEST": True,
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {"systemKey": {"type": "http", "scheme": "bearer"}},
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "governance.api.refusals.tell",
@@ -335,7 +338,8 @@ RATE_LIMITS = {
     "upload": (60, 600),
     # GeoReport by address, and the writing calls of one key.
     "open311": (600, 60),
-    "system": (600, 60),
+    # No connected system may have more; each has a quota of its own beneath it.
+    "system": (6000, 60),
 }
 
 # Who reads /metrics from another machine sends this as a bearer token; empty: only this machine.

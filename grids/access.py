@@ -25,6 +25,8 @@ AnyView = TypeVar("AnyView", bound=Callable[..., Any])
 
 # Open to everybody who has signed in, whatever the post.
 SIGNED_IN = frozenset({"*"})
+# Open to no person: another system's key opens it, which the view itself looks at.
+BY_KEY: frozenset[str] = frozenset()
 UNDECLARED = object()
 
 

@@ -6,6 +6,8 @@ What must not live here: how a refusal is written (governance.api.errors, core.v
 from typing import Any
 
 NAME = "Refusal"
+# How the schema calls the key of a connected system; it has quotas.
+KEY = "systemKey"
 TEXTS = {"type": "array", "items": {"type": "string"}}
 REFUSAL = {
     "type": "object",
@@ -47,6 +49,8 @@ def _of(operation: dict[str, Any]) -> list[str]:
         statuses += ["400", "404"]
     if {} not in operation.get("security", []):
         statuses.append("403")
+    if {KEY: []} in operation.get("security", []):
+        statuses.append("429")
     if "requestBody" in operation:
         statuses += ["400", "409", "413", "415", "429"]
     return sorted(set(statuses))

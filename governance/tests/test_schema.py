@@ -24,7 +24,9 @@ from governance.wsgi import application
 from grids.factories import person
 from grids.models import Role
 from grids.services.households import HouseholdFields, add_household
-from incidents.factories import World
+from incidents.factories import World, actor
+from incidents.models import System, SystemRight
+from incidents.services.systems import MOST_CALLS, new_key
 from mediation.factories import dispute_at, mediator_in
 
 CONFIG = {
@@ -49,6 +51,8 @@ SCHEMA = schemathesis.openapi.from_wsgi(
 )
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 OTHERS = (None, Role.GRID_WORKER, Role.SECURITY_ADMIN, Role.DEPARTMENT_HANDLER)
+# Doors that a system's key opens are asked with one, and without.
+OUTSIDE, SYSTEM = "/api/v1/outside/", "system"
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,15 @@ def whole_stage(django_db_setup: None, django_db_blocker: Any) -> Iterator[Stage
             Role.SECURITY_ADMIN: person(Role.SECURITY_ADMIN, world.county),
             Role.DEPARTMENT_HANDLER: world.city_handler,
         }
-        yield Stage(things, {None: {}} | {role: signed_in(user) for role, user in people.items()})
+        system = System.objects.create(
+            name="市平台", scopes=SystemRight.values, daily_quota=MOST_CALLS, minute_quota=6000
+        )
+        keeper = actor(person(Role.SYSTEM_ADMIN, world.county))
+        key = new_key(system_id=system.pk, actor=keeper)
+        things["case"] = system.sent.create(incident=world.report()).pk
+        sessions = {role: signed_in(user) for role, user in people.items()}
+        by_key = {"headers": {"Authorization": f"Bearer {key}"}}
+        yield Stage(things, {None: {}, SYSTEM: by_key} | sessions)
         transaction.set_rollback(True)
 
 
@@ -111,7 +123,8 @@ def test_every_answer_is_one_the_schema_tells_of(stage, operation):
     others = cycle(OTHERS)
 
     def ask(case: Any) -> None:
-        for who in (Role.COMMAND, next(others)):
+        by_key = OUTSIDE in operation.label
+        for who in (SYSTEM, None) if by_key else (Role.COMMAND, next(others)):
             with transaction.atomic():  # what one call did is taken back before the next
                 case.call_and_validate(**stage.people[who])
                 transaction.set_rollback(True)

@@ -110,7 +110,7 @@ class ReportView(PublicView):
             longitude=data["lon"],
             coordinate_system=data["coordinate_system"],
             address=data["address"],
-            category=_category_of(data["category"]),
+            category=category_of(data["category"]),
             name=data["name"],
             phone=data["phone"],
             photo_ids=data["photos"],
@@ -147,7 +147,8 @@ class PhotoView(PublicView):
 _REPORT, _PHOTO = ReportIn(), PhotoIn()
 
 
-def _category_of(code: str) -> Category | None:
+def category_of(code: str) -> Category | None:
+    """Return the active item with this code, None for "" (1 query). Raises Invalid."""
     if not code:
         return None
     category = Category.objects.filter(code=code, active=True).first()

@@ -32,9 +32,10 @@ from core.channels.wording import languages
 from core.masking import mask_text
 from core.services import outbox
 from grids.models import Area, Level, Role
-from incidents.models import ENDED, Event, HookAttempt, HookDelivery, HookEvent, SentCase, Webhook
+from incidents.models import Event, HookAttempt, HookDelivery, HookEvent, SentCase, Webhook
 from incidents.models.webhook import TRIAL
 from incidents.queries.published import PublicCase
+from incidents.queries.told import case_as_told, w3c
 from incidents.services.hook_queue import audible
 
 State = HookDelivery.State
@@ -335,9 +336,8 @@ def bodies_of(webhook: Webhook, rows: Iterable[HookDelivery]) -> dict[int, bytes
 def _told(
     row: HookDelivery, case: PublicCase, event: Event, numbers: Mapping[int, str]
 ) -> dict[str, Any]:
-    told: dict[str, Any] = {"case": case_as_told(case, own=case.id in numbers)}
-    if numbers.get(case.id):
-        told["case"]["external_id"] = numbers[case.id]
+    number = numbers.get(case.id, "")
+    told: dict[str, Any] = {"case": case_as_told(case, own=case.id in numbers, external_id=number)}
     told["change"] = {
         "seq": event.seq,
         "at": w3c(event.at),
@@ -348,27 +348,3 @@ def _told(
     if row.event == HookEvent.RATED:
         told["rating"] = {name: event.data.get(name) for name in ("score", "solved")}
     return told
-
-
-def case_as_told(case: PublicCase, *, own: bool) -> dict[str, Any]:
-    """Return a case as connected systems see it, here and by the API; ``words`` only its sender."""
-    return {
-        "number": str(case.id),
-        "state": case.state,
-        "open": case.state not in ENDED,
-        "item": case.category.code if case.category else None,
-        "item_name": case.category.label if case.category else None,
-        "area_code": case.area_code,
-        "place": list(case.place),
-        "office": case.owner or None,
-        "reported_at": w3c(case.reported_at),
-        "updated_at": w3c(case.updated_at),
-        "expected_at": w3c(case.expected_at),
-        "ended_at": w3c(case.ended_at),
-        "words": case.words if own else None,
-    }
-
-
-def w3c(at: datetime | None) -> str | None:
-    """Return a time with its zone, to the second."""
-    return timezone.localtime(at).isoformat(timespec="seconds") if at else None

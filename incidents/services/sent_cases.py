@@ -5,6 +5,7 @@ What must not live here: keys and quotas (services/systems.py), and the shapes o
 
 import uuid
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,7 +16,7 @@ from core.masking import mask_text
 from incidents.models import Event, Incident, SentCase, System
 from incidents.services.intake import Report, report
 from incidents.services.step import background_row, lock
-from incidents.workflow import SYSTEM
+from incidents.workflow import RESIDENT, SYSTEM, Actor
 
 ACTION = "system_update"
 NUMBER_LIMIT = 64
@@ -23,22 +24,34 @@ NOTE_LIMIT = 2000
 
 
 def send_report(
-    *, sent: Report, system: System, external_id: str = "", for_public: bool
+    *,
+    sent: Report,
+    system: System,
+    external_id: str = "",
+    for_public: bool,
+    called_at: datetime | None = None,
+    due_at: datetime | None = None,
+    actor: Actor = RESIDENT,
 ) -> tuple[Incident, bool]:
     """Take a report of a system in and return it with whether it is new.
 
-    The same ``external_id`` of the same system is the same report. Committed before it returns.
-    Raises Invalid as services.intake.report does, and for a number too long.
+    The same ``external_id`` of the same system is the same report, else the same ``sent.key``;
+    two systems never meet by a key. Committed before it returns. ``due_at`` is until when they
+    want it resolved. Raises Invalid as services.intake.report does, and for a number too long.
     """
     external_id = external_id.replace("\x00", "").strip()
     _check_length(external_id, "external_id", NUMBER_LIMIT)
-    if external_id:
-        sent = replace(sent, key=uuid.uuid5(system.namespace, external_id))
+    sent = replace(sent, key=uuid.uuid5(system.namespace, external_id or str(sent.key)))
     with transaction.atomic():
-        incident, new = report(sent)
+        incident, new = report(sent, actor=actor)
         if new:
             SentCase.objects.create(
-                incident=incident, system=system, external_id=external_id, for_public=for_public
+                incident=incident,
+                system=system,
+                external_id=external_id,
+                for_public=for_public,
+                called_at=called_at,
+                due_at=due_at,
             )
     return incident, new
 
