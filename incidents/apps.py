@@ -10,7 +10,7 @@ class IncidentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are only importable once the registry is ready.
-        from core.services import outbox, timers  # noqa: PLC0415
+        from core.services import outbox, sheets, timers  # noqa: PLC0415
         from grids import closing, moves  # noqa: PLC0415
         from grids import needs as doors  # noqa: PLC0415
         from grids.services import forget_visits, reveal  # noqa: PLC0415
@@ -20,6 +20,7 @@ class IncidentsConfig(AppConfig):
             contact,
             handling,
             hook_queue,
+            hotline_sheet,
             inspection_sheet,
             lateness,
             moving,
@@ -40,6 +41,7 @@ class IncidentsConfig(AppConfig):
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
         outbox.register("reporter", telling.tell_reporter)
+        sheets.register(hotline_sheet.SHEET)
         outbox.register(hook_queue.TOPIC, hook_queue.fan_out)
         telling.connect()
         retention.register("reporter_contact", retention.forget_reporters, subject_type="incident")

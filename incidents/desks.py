@@ -33,6 +33,7 @@ DESKS = (
     Desk("village", _("Village desk"), "home", frozenset({Role.VILLAGE_OFFICE}), 20),
     Desk("town", _("Town desk"), "building-community", frozenset({Role.TOWN_ADMIN}), 20),
     Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
+    Desk("hotline", _("Hotline 12345"), "headset", frozenset({Role.COMMAND}), 88),
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),

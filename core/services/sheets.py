@@ -5,11 +5,11 @@ with a row (its ``SheetKind``), and who may upload it (the views and the kind).
 
 Whatever is to be done stands in the rows: a sweep finds it, so a lost queue or a killed process
 loses nothing. Reading is claimed by time and done again when its process died; saving is one
-transaction that holds the upload's row.
+transaction that holds the upload's row, or one for each batch where the kind says so.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
 from typing import Any
@@ -37,7 +37,7 @@ from core.sheets.plan import (
     parsed,
     parsed_table,
 )
-from core.sheets.reading import RawRow, check_file, read_table
+from core.sheets.reading import RawRow, check_file, headings_in, read_table
 
 logger = getLogger(__name__)
 State = SheetUpload.State
@@ -62,7 +62,20 @@ def kind_of(key: str) -> SheetKind:
     return _kinds[key]
 
 
-def take(*, kind: str, data: bytes, file_name: str, actor: Any) -> SheetUpload:
+def kind_for(upload: SheetUpload) -> SheetKind:
+    """Return an upload's kind, with what its owner chose for it."""
+    kind = _kinds[upload.kind]
+    return kind.bound(upload) if kind.bound else kind
+
+
+def take(
+    *,
+    kind: str,
+    data: bytes,
+    file_name: str,
+    actor: Any,
+    settings: Mapping[str, Any] | None = None,
+) -> SheetUpload:
     """Keep a file to be read in the background; raises BadUpload for one that need not be."""
     check_file(data)
     mine = SheetUpload.objects.filter(owner=actor, state__in=[State.WAITING, State.READING])
@@ -73,6 +86,7 @@ def take(*, kind: str, data: bytes, file_name: str, actor: Any) -> SheetUpload:
         owner=actor,
         file_name=file_name.replace("\x00", "")[-200:] or "-",
         language=get_language() or "",
+        settings=dict(settings or {}),
         payload=base64.b64encode(data).decode(),
     )
 
@@ -85,6 +99,15 @@ def upload_of(*, upload_id: UUID, kind: str, actor: Any) -> SheetUpload:
     if found is None:
         raise Http404
     return found
+
+
+def match(*, upload_id: UUID, kind: str, actor: Any, columns: Mapping[str, str]) -> None:
+    """Have a file read by the columns its owner matched: {key: heading}. Raises Conflict."""
+    upload = upload_of(upload_id=upload_id, kind=kind, actor=actor)
+    with transaction.atomic():
+        _move(upload, State.MATCHING, State.WAITING)
+        settings = {**upload.settings, "columns": dict(columns)}
+        SheetUpload.objects.filter(pk=upload.pk).update(settings=settings)
 
 
 def confirm(*, upload_id: UUID, kind: str, actor: Any) -> None:
@@ -188,7 +211,10 @@ def _refuse(upload: SheetUpload, why: str) -> None:
 
 
 def _plan(upload: SheetUpload) -> None:
-    kind = _kinds[upload.kind]
+    if _kinds[upload.kind].matched and "columns" not in upload.settings:
+        _ask(upload)
+        return
+    kind = kind_for(upload)
     columns = kind.columns(upload.owner)
     if upload.payload:
         table = read_table(base64.b64decode(upload.payload), columns)
@@ -234,6 +260,14 @@ def _plan(upload: SheetUpload) -> None:
         )
 
 
+def _ask(upload: SheetUpload) -> None:
+    """Let the owner say which column is which."""
+    headings = headings_in(base64.b64decode(upload.payload))
+    SheetUpload.objects.filter(pk=upload.pk, state=State.READING, attempts=upload.attempts).update(
+        state=State.MATCHING, settings={**upload.settings, "headings": headings}
+    )
+
+
 def _rows_again(upload: SheetUpload, columns: Sequence[Any]) -> list[Row]:
     """Return the rows of an upload from its planned lines, faults of the file itself included."""
     return [_row_of(line, upload, columns) for line in lines_of(upload)]
@@ -254,7 +288,7 @@ def lines_of(upload: SheetUpload, *, outcome: str = "") -> Iterable[Line]:
 
 
 def _save_next() -> bool:
-    """Save one confirmed upload, whole or not at all; return whether there was one.
+    """Save one confirmed upload, whole or a batch of it; return whether there was one.
 
     What fails for a reason nobody foresaw lets others go first, and is told after three times.
     """
@@ -272,7 +306,10 @@ def _save_next() -> bool:
                 return False
             pk = upload.pk
             with override(upload.language):
-                _save(upload)
+                if _kinds[upload.kind].batch:
+                    _save_some(upload)
+                else:
+                    _save(upload)
     except Exception:
         logger.exception("sheet %s could not be saved", pk)
         if pk is not None:
@@ -286,7 +323,10 @@ def _stumbled(pk: UUID) -> None:
     confirmed.update(attempts=F("attempts") + 1)
     for upload in confirmed.filter(attempts__gte=MOST_ATTEMPTS):
         with override(upload.language):
-            _overtaken(upload, _("The sheet could not be saved. Nothing was saved."))
+            if upload.done:
+                _overtaken(upload, _("Not all rows could be saved. Look at those that are left."))
+            else:
+                _overtaken(upload, _("The sheet could not be saved. Nothing was saved."))
 
 
 def _save(upload: SheetUpload) -> None:
@@ -307,6 +347,48 @@ def _save(upload: SheetUpload) -> None:
         upload.save(update_fields=["state", "result"])
         # What was done is on record; the rows hold personal data nobody needs twice.
         SheetLine.objects.filter(upload=upload).exclude(outcome=REFUSED).delete()
+
+
+def _save_some(upload: SheetUpload) -> None:
+    """Save the next rows for good, in the caller's transaction; the last ones end the upload.
+
+    Planned anew under lock, so a row that came by another way meanwhile is left alone.
+    """
+    kind = kind_for(upload)
+    columns = kind.columns(upload.owner)
+    waiting = SheetLine.objects.filter(upload=upload).exclude(outcome__in=[REFUSED, UNCHANGED])
+    taken = [
+        Line.from_json(line.number, line.outcome, line.content)
+        for line in waiting.order_by("number")[: kind.batch]
+    ]
+    rows = [_row_of(line, upload, columns) for line in taken]
+    lines = make_plan(kind, rows, actor=upload.owner, lock=True)
+    todo = [line for line in lines if line.outcome not in (REFUSED, UNCHANGED)]
+    done = kind.apply(todo, actor=upload.owner, source=str(upload.pk))
+    for line in lines:
+        stored = SheetLine.objects.filter(upload=upload, number=line.number)
+        if line.outcome == REFUSED:
+            stored.update(outcome=REFUSED, content=line.to_json())
+    numbers = [line.number for line in lines if line.outcome != REFUSED]
+    SheetLine.objects.filter(upload=upload, number__in=numbers).delete()
+    upload.done += len(taken)
+    for word, number in done.items():
+        upload.result[word] = upload.result.get(word, 0) + number
+    if not waiting.exists():
+        upload.state = State.SAVED
+        upload.counts[REFUSED] = SheetLine.objects.filter(upload=upload, outcome=REFUSED).count()
+        SheetLine.objects.filter(upload=upload).exclude(outcome=REFUSED).delete()
+        _record_saved(upload)
+    upload.save(update_fields=["state", "counts", "result", "done"])
+
+
+def _record_saved(upload: SheetUpload) -> None:
+    audit.record(
+        actor=upload.owner,
+        action=f"{upload.kind}.sheet_saved",
+        subject_type="sheet",
+        data={"upload": str(upload.pk), "counts": upload.counts, "result": upload.result},
+    )
 
 
 def _overtaken(upload: SheetUpload, why: str) -> None:
@@ -331,7 +413,7 @@ class _Overtaken(Exception):
 
 def _apply(upload: SheetUpload) -> dict[str, int]:
     """Do what the preview showed; raises _Overtaken when it would no longer do the same."""
-    kind = _kinds[upload.kind]
+    kind = kind_for(upload)
     columns = kind.columns(upload.owner)
     shown = list(lines_of(upload))
     rows = [_row_of(line, upload, columns) for line in shown]

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.timezone import make_aware
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
@@ -65,10 +66,13 @@ class Column:
     note: Any = ""
     example: str = ""
     width: int = 14
+    called: str = ""
 
     @property
     def names(self) -> frozenset[str]:
-        """The heading in every language of the house, as :func:`squeezed`."""
+        """What it is ``called`` in this file, else its heading in all languages; squeezed."""
+        if self.called:
+            return frozenset({squeezed(self.called)})
         return frozenset(squeezed(name) for name in in_every_language(self.heading))
 
 
@@ -187,6 +191,28 @@ def _parse_date(value: str) -> date:
 
 
 DATE = Kind(_parse_date)
+_MOMENT = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
+    r"(?:[T ]*(\d{1,2})[:时点](\d{1,2})?(?:[:分](\d{1,2})?(?:\.\d+)?)?秒?)?"
+)
+
+
+def moment(*, last: bool) -> Kind:
+    """A time of this country; a bare day is its first moment, or its ``last`` second."""
+
+    def parse(value: str) -> datetime:
+        found = _MOMENT.fullmatch(unicodedata.normalize("NFKC", value).strip())
+        try:
+            if found:
+                numbers = [int(part) if part else 0 for part in found.groups()]
+                if found[4] is None and last:
+                    numbers[3:] = [23, 59, 59]
+                return make_aware(datetime(*numbers))  # type: ignore[arg-type]  # noqa: DTZ001
+        except ValueError:
+            pass
+        raise Refused(_("This is not a time."), _("Write it like 2026-03-01 18:00."))
+
+    return Kind(parse, plain=False)
 
 
 def _parse_phone(value: str) -> str:

@@ -107,6 +107,10 @@ class SheetKind:
     lock what it read when ``lock=True``; it is called again when the plan is confirmed;
     ``apply(lines, actor=, source=)`` does what the lines say, inside a transaction, and returns
     {word: number} for the page of results.
+
+    A kind whose columns people match says ``matched``; ``bound(upload)`` then returns the kind for
+    what they chose. With ``batch`` so many rows are saved at a time, each batch for good: for lists
+    whose rows stand alone and can be told apart, so that doing one twice does it once.
     """
 
     key: str
@@ -114,6 +118,9 @@ class SheetKind:
     columns: Callable[[Any], Sequence[Column]]
     plan: Callable[..., list[Line]]
     apply: Callable[..., dict[str, int]]
+    matched: bool = False
+    bound: Callable[[Any], "SheetKind"] | None = None
+    batch: int = 0
 
 
 def parsed(raw: RawRow, columns: Sequence[Column], letters: dict[str, str]) -> Row:

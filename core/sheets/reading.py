@@ -140,6 +140,20 @@ def read_table(data: bytes, columns: Sequence[Column]) -> Table:
     return Table(taken, letters, notices)
 
 
+def headings_in(data: bytes) -> list[str]:
+    """Return the headings of a file whose columns are not known: the first rows' fullest one.
+
+    Raises BadUpload if it cannot be read.
+    """
+    check_file(data)
+    rows = _workbook(data)["rows"] if data.startswith(b"PK") else _csv_rows(data)
+    found = [[cell.strip() for cell in cells] for cells in rows[:HEADING_ROWS]]
+    best: list[str] = max(found, key=lambda cells: sum(map(bool, cells)), default=[])
+    if sum(map(bool, best)) < 2:
+        raise BadUpload(_("No headings were found in the first rows."))
+    return [cell[:60] for cell in best if cell]
+
+
 def _broken() -> BadUpload:
     return BadUpload(
         _("The file is damaged or too large to be read. %(remedy)s"),

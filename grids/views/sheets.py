@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.encoding import escape_uri_path
 from django.utils.translation import gettext as _
@@ -28,7 +28,7 @@ from core.sheets.plan import OUTCOMES, REFUSED, UNCHANGED, Line
 from core.sheets.reading import MAX_BYTES, MAX_ROWS
 from core.sheets.writing import CONTENT_TYPE, errors_file, template
 from core.web import page_urls
-from grids.access import roles
+from grids.access import roles, send_to
 
 # More sheets of a template to copy from: (name, headings, rows).
 Lists = Callable[[Any], Sequence[tuple[str, Sequence[str], Iterable[Sequence[str]]]]]
@@ -61,6 +61,7 @@ def result_words() -> dict[str, str]:
         "households_changed": _("households changed"),
         "households_ended": _("households moved out"),
         "tags_given": _("care tags given"),
+        "cases_opened": _("work orders taken in"),
         "places_added": _("places put on the list"),
     }
 
@@ -74,11 +75,13 @@ def sheet_urls(
     back: str,
     lists: Lists,
     then: Then = lambda _request, _upload: None,
+    own_start: Callable[..., HttpResponse] | None = None,
 ) -> list[URLPattern]:
     """Return the addresses below ``at`` for sheets of ``kind``, named ``name`` and ``name_…``.
 
     ``allowed`` are the roles let in, ``back`` the name of the list's own page, ``then`` tells
-    the next step after saving.
+    the next step after saving. A kind that asks more brings its ``own_start``, and a page
+    ``name_match`` where columns are matched.
     """
     open_to = roles(*allowed)
 
@@ -129,6 +132,8 @@ def sheet_urls(
     def upload(request: HttpRequest, upload_id: UUID) -> HttpResponse:
         """Show how far the reading is, then what would be done, a page of rows of one outcome."""
         found = sheets.upload_of(upload_id=upload_id, kind=kind, actor=request.user)
+        if found.state == State.MATCHING:
+            return send_to(request, reverse(f"{name}_match", args=[found.pk]))
         context = common | _shown(request, found) | {"title": sheets.kind_of(kind).title}
         if found.state == State.SAVED:
             context["then"] = then(request, found)
@@ -141,7 +146,7 @@ def sheet_urls(
         """Hand out the refused rows with what is wrong beside them."""
         found = sheets.upload_of(upload_id=upload_id, kind=kind, actor=request.user)
         title = str(sheets.kind_of(kind).title)
-        columns = sheets.kind_of(kind).columns(request.user)
+        columns = sheets.kind_for(found).columns(request.user)
         data = errors_file(title, columns, sheets.lines_of(found, outcome=REFUSED))
         return workbook(data, _("%(title)s, rows to correct") % {"title": title})
 
@@ -167,7 +172,7 @@ def sheet_urls(
         "back_url": back,
     }
     return [
-        path(at, start, name=name),
+        path(at, own_start or start, name=name),
         path(f"{at}template/", template_file, name=f"{name}_template"),
         path(f"{at}<uuid:upload_id>/", upload, name=f"{name}_upload"),
         path(f"{at}<uuid:upload_id>/errors/", errors, name=f"{name}_errors"),
@@ -202,6 +207,10 @@ def _shown(request: HttpRequest, upload: SheetUpload) -> dict[str, Any]:
         "todo": sum(upload.counts.get(o, 0) for o in OUTCOMES if o not in (REFUSED, UNCHANGED)),
         "refused": upload.counts.get(REFUSED, 0),
         "percent": 100 * upload.done // max(upload.total, 1),
+        "in_batches": sheets.kind_of(upload.kind).batch,
+        "all_known": upload.state == State.READY
+        and bool(upload.counts.get(UNCHANGED))
+        and not any(upload.counts.get(o) for o in OUTCOMES if o != UNCHANGED),
         "results": [
             (result_words().get(key, key), number) for key, number in sorted(upload.result.items())
         ],

@@ -23,6 +23,7 @@ from incidents.models import (
     DeadlineVersion,
     Hazard,
     Incident,
+    SentCase,
     Source,
     Stage,
     StageClock,
@@ -61,6 +62,7 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
     party_id = party.pk if party else None
     deadlines = deadlines_of(case.incident)
     days = _days_of_hazard(case, deadlines, calendar)
+    wanted = _wanted_by(case.incident) if Stage.RESOLVE in stages else None
     for deadline in deadlines:
         if deadline.stage not in stages or (deadline.stage, deadline.name, party_id) in running:
             continue
@@ -70,6 +72,8 @@ def start(case: Step, *stages: str, party: WhistleParty | None = None) -> None:
             due_at = calendar.add(case.now, seconds_of(amount, unit), unit)
         else:
             amount, unit = max((due_at - case.now).days, 1), Unit.CALENDAR_DAYS
+        if wanted is not None and deadline.stage == Stage.RESOLVE:
+            due_at = min(due_at, wanted)
         rows.append(
             StageClock(
                 incident=case.incident,
@@ -108,6 +112,17 @@ def _days_of_hazard(
         seconds = seconds_of(checked.amount, checked.unit)
         closed = calendar.add(closed, seconds, checked.unit)
     return {Stage.RESPOND: hazard.due_at, Stage.RESOLVE: closed}
+
+
+def _wanted_by(incident: Incident) -> datetime | None:
+    """Return until when a system that sent the case wants it resolved, where it says so.
+
+    It counts where it is stricter than our own, and not after a case was opened again. Costs a
+    query for cases sent by systems, none for others.
+    """
+    if incident.source not in {Source.HOTLINE, Source.SYSTEM} or incident.round > 1:
+        return None
+    return SentCase.objects.filter(pk=incident.pk).values_list("due_at", flat=True).first()
 
 
 _DEADLINE = (Table(Deadline, "d"), Table(DeadlineVersion, "v"))

@@ -3,12 +3,19 @@
 import hashlib
 import hmac
 import json
+import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from core.errors import Invalid, NotAllowed
@@ -38,6 +45,7 @@ from incidents.services.webhooks import HookFields
 pytestmark = pytest.mark.django_db
 State = HookDelivery.State
 PHONE = "19900001234"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -366,9 +374,6 @@ class TestCost:
 
 
 def queries_of(act: Any) -> int:
-    from django.db import connection  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
-
     with CaptureQueriesContext(connection) as caught:
         act()
     return len(caught)
@@ -463,3 +468,37 @@ def test_what_was_told_long_ago_is_forgotten(system, secret):
     with transaction.atomic():
         assert hook_sending.forget_old() == 1
     assert HookDelivery.objects.count() == 1
+
+
+KILLED_BEFORE_RECORDING = """
+import os, signal
+import django
+django.setup()
+from incidents.services import hook_sending
+hook_sending._record = lambda *_results: os.kill(os.getpid(), signal.SIGKILL)
+hook_sending.send_due()
+"""
+
+
+@pytest.mark.stack
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_between_sending_and_recording_sends_again_under_the_same_id(
+    world, system, secret, receiver
+):
+    send_in(world, system)
+    outbox.deliver_due()
+    environment = os.environ | {
+        "GESHI_TEST_DATABASE": connection.settings_dict["NAME"],
+        "GESHI_OUTBOUND_PLAIN_HOSTS": "127.0.0.1",
+        "GESHI_OUTBOUND_NETWORKS": "127.0.0.0/8",
+    }
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_BEFORE_RECORDING], env=environment, check=False, cwd=ROOT
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert HookDelivery.objects.get().state == State.IN_FLIGHT
+    cache.clear()
+    hook_sending.send_due(now=timezone.now() + outbox.STUCK_AFTER + timedelta(seconds=1))
+    assert HookDelivery.objects.get().state == State.DELIVERED
+    ids = [asked.headers["Geshi-Event-Id"] for asked in receiver.asked]
+    assert (len(ids), len(set(ids))) == (2, 1)
