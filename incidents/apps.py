@@ -28,6 +28,7 @@ class IncidentsConfig(AppConfig):
             notices,
             redating,
             retention,
+            standing,
             systems,
             telling,
             verification,
@@ -36,6 +37,7 @@ class IncidentsConfig(AppConfig):
         for kind in lateness.CLOCK_TIMER_KINDS:
             timers.register(kind, lateness.on_clock_timers)
         timers.register(redating.KIND, redating.on_redate)
+        timers.register(standing.UNANSWERED, standing.on_unanswered)
         timers.register("suspension_over", handling.on_suspension_over)
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)

@@ -26,6 +26,7 @@ ACTIONS = {
     "inspection.places_sheet": _("Places of inspections brought in by a sheet"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rule.move": _("Routing rule moved"),
+    "standing_order.put": _("Standing order written"),
     "system.add": _("System connected"),
     "system.change": _("Connected system changed"),
     "system.close": _("Connected system closed"),
@@ -54,6 +55,7 @@ def connect() -> None:
     name_subject("category", _("Category"))
     name_subject("inspection", _("Inspection"), _inspections)
     name_subject("routing_rule", _("Routing rule"))
+    name_subject("standing_order", _("Standing order"))
     name_subject("system", _("Connected system"), _systems)
     name_subject("triage_model", _("AI model"))
     name_subject("triage_example", _("Training example"))

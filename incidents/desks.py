@@ -35,6 +35,7 @@ DESKS = (
     Desk("desk_report", _("Write a report down"), "phone-plus", WRITERS, 90),
     Desk("hotline", _("Hotline 12345"), "headset", frozenset({Role.COMMAND}), 88),
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
+    Desk("standing_orders", _("Standing orders"), "urgent", RULE_KEEPERS, 81),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
     Desk("inspections", _("Inspections"), "clipboard-search", INSPECTION_READERS, 40),
@@ -51,6 +52,9 @@ PHONE_TABS = (
 NOTICES = {
     "to_triage": (_("A report waits for triage"), "calm"),
     "possible_emergency": (_("Words of a possible emergency: decide at once"), "over"),
+    "standing_call": (_("Emergency: you are called. Say that you have it."), "over"),
+    "call_acknowledged": (_("A call in an emergency was acknowledged"), "calm"),
+    "call_unanswered": (_("Nobody answered the calls in an emergency"), "over"),
     "triage_failed": (_("The triage stopped with an error; please decide yourself"), "warn"),
     "calendar_missing": (_("The working calendar of a year is missing"), "over"),
     "to_dispatch": (_("A case waits to be dispatched"), "calm"),
@@ -59,6 +63,10 @@ NOTICES = {
     "objection": (_("A receiver objects; please decide"), "warn"),
     "objection_upheld": (_("Your objection was upheld"), "calm"),
     "objection_rejected": (_("Your objection was rejected; the case stays with you"), "warn"),
+    "task_answered": (_("A task of your case was answered; please check it"), "calm"),
+    "task_sent_back": (_("A task of your case was sent back; please decide"), "warn"),
+    "task_closed": (_("Your answer to a task was accepted"), "calm"),
+    "task_dropped": (_("A task given to you is not needed any more"), "calm"),
     "whistle": (_("You are called in by whistle; please report in"), "warn"),
     "whistle_sign": (_("The lead has answered; please sign or dissent"), "calm"),
     "dissent": (_("A department dissents; please rule"), "warn"),
@@ -90,7 +98,7 @@ NOTICES = {
 
 
 # By what people choose them for other channels than the bell; the rest is new work.
-ALARMS = frozenset({"possible_emergency"})
+ALARMS = frozenset({"possible_emergency", "standing_call", "call_unanswered"})
 GROUPS: dict[str, frozenset[str]] = {
     Group.ALARM: ALARMS,
     Group.DEADLINE: frozenset(
@@ -114,6 +122,7 @@ GROUPS: dict[str, frozenset[str]] = {
             "extension_refused",
             "extension_told",
             "supervision_replied",
+            "task_closed",
             "rate_please",
         }
     ),
@@ -136,7 +145,11 @@ def _webhook(data: Mapping[str, Any]) -> str:
     return reverse("webhook", args=[data["system"]])
 
 
-_LEADS_TO = {"rate_please": _rating, "hook_stopped": _webhook}
+def _emergency_call(data: Mapping[str, Any]) -> str:
+    return reverse("emergency_call", args=[data["call"]])
+
+
+_LEADS_TO = {"standing_call": _emergency_call, "rate_please": _rating, "hook_stopped": _webhook}
 
 
 def connect() -> None:

@@ -7,6 +7,7 @@ reading. What must not: anything that changes a row (services/step.py executes).
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -14,8 +15,8 @@ from django.utils.translation import pgettext_lazy
 
 from grids.models import Level, Role, User
 from grids.queries import Scope
-from incidents.models import ENDED, ActorKind, Incident, Source, State
-from incidents.queries import accept_time_left, acted_in_round, open_party_ids
+from incidents.models import ENDED, ActorKind, Incident, Source, Stage, State
+from incidents.queries import accept_time_left, acted_in_round, open_party_ids, open_tasks
 
 # A dissatisfied reporter opens a case again this often; then the county supervises it.
 REOPEN_CAP = 2
@@ -39,6 +40,8 @@ RUNG_OF_LEVEL: dict[str, int] = {
 DEPARTMENT_RUNG = 3
 COMMAND_RUNG = 4
 TOP_RUNG = len(LADDER) - 1
+# Stages the command centre is responsible for, whoever owns the case.
+COMMANDS = frozenset({Stage.TRIAGE, Stage.VERIFY, Stage.CALLBACK})
 
 
 class Right(StrEnum):
@@ -49,6 +52,7 @@ class Right(StrEnum):
     DISPATCHER = "dispatcher"
     TOWN = "town"
     OWNER = "owner"
+    SPLITTER = "splitter"
     PARTY = "party"
     VERIFIER = "verifier"
     CALLER = "caller"
@@ -118,6 +122,16 @@ def _has_category(incident: Incident) -> object | None:
     return None if incident.category_id else _("Choose a category first.")
 
 
+def _tasks_done(incident: Incident) -> object | None:
+    if incident.task_count and open_tasks(incident):
+        return _("Tasks of this case are still open: wait for them, or drop them with a reason.")
+    return None
+
+
+def _ready_for_whistle(incident: Incident) -> object | None:
+    return _has_category(incident) or _tasks_done(incident)
+
+
 def _step(action, label, sources, target, who, **more) -> Transition:
     sources = {sources} if isinstance(sources, str) else sources
     return Transition(action, label, frozenset(sources), target, frozenset(who), **more)
@@ -132,11 +146,11 @@ _TABLE = (
     _step("answer", _("Answer"), S.REPORTED, S.ANSWERED, {R.DISPATCHER, R.SYSTEM}, public=True),
     _step("not_solved", _("Not solved"), S.ANSWERED, S.REPORTED, {R.RESIDENT}, public=True),
     _step("answer_kept", _("Answer accepted"), S.ANSWERED, S.CLOSED, {R.RESIDENT, R.SYSTEM}, public=True),
-    _step("exit_emergency", _("Hand to emergency services"), _EXITABLE, S.EMERGENCY, {R.DISPATCHER}, public=True),
-    _step("exit_statutory", _("Send to its statutory route"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True),
-    _step("exit_out_of_remit", _("Outside the remit"), _EXITABLE, S.OUT_OF_REMIT, {R.DISPATCHER}, public=True),
-    _step("merge", _("Merge into another case"), _EXITABLE, S.DUPLICATE, {R.DISPATCHER}, public=True),
-    _step("hand_over", _("Hand over to mediation"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True),
+    _step("exit_emergency", _("Hand to emergency services"), _EXITABLE, S.EMERGENCY, {R.DISPATCHER}, public=True, guard=_tasks_done),
+    _step("exit_statutory", _("Send to its statutory route"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True, guard=_tasks_done),
+    _step("exit_out_of_remit", _("Outside the remit"), _EXITABLE, S.OUT_OF_REMIT, {R.DISPATCHER}, public=True, guard=_tasks_done),
+    _step("merge", _("Merge into another case"), _EXITABLE, S.DUPLICATE, {R.DISPATCHER}, public=True, guard=_tasks_done),
+    _step("hand_over", _("Hand over to mediation"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True, guard=_tasks_done),
     _step(
         "recall", _("Bring back"), ENDED - {S.CLOSED}, S.REPORTED, {R.DISPATCHER}, public=True
     ),
@@ -146,18 +160,20 @@ _TABLE = (
         {R.DISPATCHER, R.SYSTEM}, public=True, guard=_has_category,
     ),
     _step("object", _("Object"), S.DISPATCHED, S.OBJECTED, {R.OWNER}, guard=_objection_unused),
-    _step("uphold_objection", _("Uphold the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
-    _step("reject_objection", _("Reject the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND}),
+    _step("uphold_objection", _("Uphold the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND, R.SPLITTER}),
+    _step("reject_objection", _("Reject the objection"), S.OBJECTED, S.DISPATCHED, {R.COMMAND, R.SPLITTER}),
     # Handling.
     _step(
         "take_up", _("Taken up by the next rung"), {S.DISPATCHED} | HANDLING, None, {R.SYSTEM}, public=True
     ),
     _step("accept", _("Accept"), S.DISPATCHED, S.ACCEPTED, {R.OWNER}, public=True),
     _step("arrive", _("Arrive"), S.ACCEPTED, S.ARRIVED, {R.OWNER}, public=True),
-    _step("respond", _("Respond"), HANDLING, S.RESPONDED, {R.OWNER}, public=True),
+    _step("respond", _("Respond"), HANDLING, S.RESPONDED, {R.OWNER}, public=True, guard=_tasks_done),
+    _step("split", _("Split into tasks"), {S.DISPATCHED} | HANDLING, None, {R.OWNER, R.DISPATCHER}),
+    _step("drop_task", _("Drop the task"), OPEN, S.CLOSED, {R.SPLITTER, R.DISPATCHER}),
     _step(
         "handle_on_spot", _("Handled on the spot"), {S.REPORTED, S.PENDING, S.DISPATCHED}, S.RESPONDED,
-        {R.ON_SPOT}, public=True,
+        {R.ON_SPOT}, public=True, guard=_tasks_done,
     ),
     _step("fix_on_spot", _("Put right at the inspection"), S.REPORTED, S.RESPONDED, {R.INSPECTOR}, public=True),
     _step("request_extension", _("Ask for an extension"), HANDLING, None, {R.OWNER}),
@@ -170,7 +186,7 @@ _TABLE = (
     # Whistle.
     _step(
         "blow_whistle", _("Blow the whistle"), HANDLING | {S.PENDING, S.SUPERVISED, S.DISPATCHED}, S.WHISTLED,
-        {R.TOWN, R.COMMAND}, public=True, guard=_has_category,
+        {R.TOWN, R.COMMAND}, public=True, guard=_ready_for_whistle,
     ),
     _step("party_accept", _("Accept the call"), S.WHISTLED, None, {R.PARTY}),
     _step("party_arrive", _("Report in"), S.WHISTLED, None, {R.PARTY}),
@@ -179,25 +195,46 @@ _TABLE = (
     _step("party_dissent", _("Dissent"), S.WHISTLED, S.RULING, {R.PARTY}),
     _step("rule", _("Rule on the dissent"), S.RULING, None, {R.COMMAND}),
     # Verification, rating, closure.
-    _step("verify_pass", _("Verified"), S.RESPONDED, S.CALLBACK, {R.VERIFIER}, public=True),
-    _step("verify_fail", _("Send back"), S.RESPONDED, None, {R.VERIFIER}),
+    _step("verify_pass", _("Verified"), S.RESPONDED, S.CALLBACK, {R.VERIFIER, R.SPLITTER}, public=True),
+    _step("verify_fail", _("Send back"), S.RESPONDED, None, {R.VERIFIER, R.SPLITTER}),
     _step("rate", _("Rate"), {S.CALLBACK, S.CLOSED}, None, {R.RESIDENT}, public=True),
     _step("record_callback", _("Record a call-back"), S.CALLBACK, None, {R.CALLER}, public=True),
     _step("callback_unanswered", _("No answer to the call-back"), S.CALLBACK, S.CLOSED, {R.SYSTEM}, public=True),
     _step("conclude", _("Conclude"), S.SUPERVISED, S.CLOSED, {R.COMMAND}, public=True),
     # Supervision and remarks.
     _step("supervise", _("Issue a supervision notice"), OWNED | {S.RESPONDED, S.SUPERVISED}, None, {R.COMMAND, R.LEADER}),
-    _step("reply_supervision", _("Answer the supervision notice"), OPEN, None, {R.OWNER, R.PARTY}),
+    _step("reply_supervision", _("Answer the supervision notice"), OPEN, None, {R.OWNER, R.PARTY, R.COMMAND}),
     _step("remark", _("Add a remark"), frozenset(State.values), None, {R.WATCHER}),
 )
 # fmt: on
 
 TRANSITIONS: dict[str, Transition] = {line.action: line for line in _TABLE}
 
+# What may be done with a task; the rest is for the case it belongs to.
+TASK_STEPS = frozenset(
+    {
+        *("dispatch", "object", "uphold_objection", "reject_objection", "take_up", "drop_task"),
+        *("accept", "arrive", "respond", "verify_pass", "verify_fail"),
+        *("request_extension", "approve_extension", "refuse_extension", "suspend", "resume"),
+        *("supervise", "reply_supervision", "remark"),
+    }
+)
+ONLY_TASKS = frozenset({"drop_task"})
+
+
+def fits(incident: Incident, action: str) -> bool:
+    """Return whether the action is one of a task's, or of a case's, as the row is one."""
+    return action in TASK_STEPS if incident.parent_id else action not in ONLY_TASKS
+
+
 # Rows the system writes without changing the state.
 SYSTEM_ROWS = {
     "report": pgettext_lazy("timeline", "Reported"),
     "suggest": _("AI suggestion"),
+    "task": _("Task given"),
+    "call": _("Called by standing order"),
+    "call_acknowledged": _("Call acknowledged"),
+    "call_unanswered": _("Nobody answered the calls"),
     "route": _("Routing explained"),
     "warn": _("Deadline is near"),
     "overdue": _("Deadline missed"),
@@ -238,6 +275,15 @@ _OWNER_ROLES: dict[str, tuple[Role, ...]] = {
 }
 
 
+def _owns(scope: Scope, incident: Incident) -> bool:
+    if incident.owner_department_id in scope.department_ids and incident.owner_department_id:
+        return True
+    area = incident.owner_area
+    if area is None:
+        return False
+    return any(scope.holds(role, [area.pk]) for role in _OWNER_ROLES.get(area.level, ()))
+
+
 def rights(actor: Actor, incident: Incident) -> frozenset[Right]:
     """Return what ``actor`` is to ``incident``, without the two that need a query.
 
@@ -268,23 +314,28 @@ def rights(actor: Actor, incident: Incident) -> frozenset[Right]:
     for role in (Role.GRID_WORKER, Role.GRID_GUIDE):
         if incident.grid_id and scope.holds(role, [incident.grid_id]):
             held |= {Right.WATCHER, Right.ON_SPOT}
-    if incident.owner_department_id in scope.department_ids and incident.owner_department_id:
+    if _owns(scope, incident):
         held |= {Right.OWNER, Right.WATCHER}
+    if incident.parent is not None and _owns(scope, incident.parent):
+        held |= {Right.SPLITTER, Right.WATCHER}
     mine = actor.user is not None and incident.reporter_id == actor.user.pk
     if mine and incident.source == Source.INSPECTION and scope.postings:
         held.add(Right.INSPECTOR)
-    area = incident.owner_area
-    if area and any(scope.holds(role, [area.pk]) for role in _OWNER_ROLES.get(area.level, ())):
-        held |= {Right.OWNER, Right.WATCHER}
     if scope.department_ids and incident.state in {State.WHISTLED, State.RULING}:
         held |= {Right.PARTY, Right.WATCHER}
     return frozenset(held)
 
 
-def refusal(actor: Actor, incident: Incident, action: str) -> object | None:
-    """Return why ``actor`` may not take ``action`` now, or None (≤ 1 query).
+_CHECKING = frozenset({Right.VERIFIER, Right.CALLER})
+# Whoever split a case looks at what became of its tasks.
+_CHECKERS = _CHECKING | {Right.SPLITTER}
+_NONE: frozenset[Right] = frozenset()
 
-    A missing right and a wrong state are told apart by :func:`state_allows`.
+
+def refusal(actor: Actor, incident: Incident, action: str) -> object | None:
+    """Return why ``actor`` may not take ``action`` now, or None.
+
+    At most 1 query, and 2 more for a task. A missing right and a wrong state are told apart by :func:`state_allows`.
     """
     line = TRANSITIONS[action]
     held = rights(actor, incident) & line.who
@@ -292,7 +343,9 @@ def refusal(actor: Actor, incident: Incident, action: str) -> object | None:
         held -= {Right.PARTY}
     if not held:
         return _("This step is not yours to take.")
-    if held <= {Right.VERIFIER, Right.CALLER} and acted_in_round(incident, actor.user):
+    if not fits(incident, action):
+        return _("This step is for the whole case, not for a task of it.")
+    if line.who & _CHECKING and held <= _CHECKERS and acted_in_round(incident, actor.user):
         return _("You handled this case yourself; somebody else must do this step.")
     return line.guard(incident) if line.guard else None
 
@@ -303,18 +356,22 @@ def state_allows(incident: Incident, action: str) -> bool:
 
 
 def available(actor: Actor, incident: Incident) -> list[Transition]:
-    """Return the steps ``actor`` may take now, in the table's order (≤ 2 queries)."""
+    """Return the steps ``actor`` may take now, in the table's order.
+
+    At most 2 queries, and 2 more for a case that was split or is a task.
+    """
     held = rights(actor, incident)
     if Right.PARTY in held and not open_party_ids(incident, actor.scope.department_ids):
         held -= {Right.PARTY}
     checked_now = incident.state in {State.RESPONDED, State.CALLBACK}
-    own_work = checked_now and bool(held & {Right.VERIFIER, Right.CALLER})
-    if own_work and acted_in_round(incident, actor.user):
-        held -= {Right.VERIFIER, Right.CALLER}
+    own_work = checked_now and bool(held & _CHECKERS) and acted_in_round(incident, actor.user)
+    # Several lines share a guard that asks the database.
+    reason = cache(lambda guard: guard(incident))
     return [
         line
         for line in _TABLE
         if incident.state in line.sources
-        and held & line.who
-        and not (line.guard and line.guard(incident))
+        and (held & line.who) - (_CHECKERS if own_work and line.who & _CHECKING else _NONE)
+        and fits(incident, line.action)
+        and not (line.guard and reason(line.guard))
     ]

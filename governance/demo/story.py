@@ -207,8 +207,8 @@ class Story:
         """Bring clocks, deadlines and the timeline's order up to the present."""
         for clock in self.running():
             self._settle(clock, self.now)
-        due = [clock.due_at for clock in self.running() if clock.due_at]
-        self.incident.due_at = min(due, default=NO_DUE)
+        due = [(clock.due_at, clock.unit) for clock in self.running() if clock.due_at]
+        self.incident.due_at, self.incident.due_unit = min(due, default=(NO_DUE, ""))
         self._write_late_rows()
 
     def _write_late_rows(self) -> None:

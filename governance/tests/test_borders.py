@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -33,8 +34,8 @@ from grids.services.households import HouseholdFields, add_household
 from grids.services.visits import SentVisit, record_visit
 from incidents.factories import World, draft_photo
 from incidents.factories import actor as acting
-from incidents.models import Incident, System
-from incidents.services import inspections
+from incidents.models import HookDelivery, Incident, System, Webhook
+from incidents.services import inspections, standing
 from mediation.factories import dispute_at, mediator_in
 from mediation.models import DisputeState
 
@@ -51,7 +52,11 @@ OPEN_TO_ALL = (
     "account/file/",
     "messages/",
     "deadlines/",
+    "standing-orders/",
+    "rules/",
     "triage/models/",
+    # Open to the key of a connected system, and to no person.
+    "api/v1/outside/",
 )
 SQUARE = [[115.201, 33.601], [115.205, 33.601], [115.205, 33.605], [115.201, 33.601]]
 
@@ -97,6 +102,15 @@ class Border:
         case = world.dispatched()
         Incident.objects.filter(pk=case.pk).update(text=f"{MARK}村口垃圾")
         photo = draft_photo(admin, incident=case)
+        standing.put_order(
+            kind="other",
+            area=places.towns[0],
+            valid_from=timezone.localdate(),
+            valid_to=None,
+            steps=[standing.CallTerm(60, role=Role.GRID_WORKER)],
+            actor=world.command,
+        )
+        (call, *_last) = standing.start(incident_id=case.pk, numbers=[], now=timezone.now())
         self.mediator = mediator_in(places)
         dispute = dispute_at(places.grids[0], mediator=self.mediator, state=DisputeState.AGREED)
         home = add_household(
@@ -189,6 +203,11 @@ class Border:
             file_name="x.csv",
             actor=admin,
         )
+        system = System.objects.create(name=f"{MARK}热线")
+        hook = Webhook.objects.create(
+            system=system, address="https://hotline.invalid", secret="whs_x", events=[]
+        )
+        told = HookDelivery.objects.create(webhook=hook, event_id=uuid4(), event="test")
         return {
             "inspections/": {"pk": campaign.pk, "place_id": firm.pk},
             "inspections/sheet/": {"upload_id": firms.pk},
@@ -224,7 +243,8 @@ class Border:
             "territory/reorganise/": {"pk": act.pk, "action": "submit", "key": "incidents:open"},
             "scores/people/": {"pk": worker.pk},
             "incidents/": {"code": case.tracking_code, "action": "accept"},
-            "systems/": {"pk": System.objects.create(name=f"{MARK}热线").pk, "act": "close"},
+            "systems/": {"pk": hook.pk, "act": "close", "delivery": told.pk},
+            "calls/": {"pk": call.pk},
             "worker/sent/": {"code": case.tracking_code},
             "files/": {"photo_id": photo.pk},
             "mediation/": {"number": dispute.number, "action": "step"},

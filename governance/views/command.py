@@ -34,8 +34,10 @@ from incidents.queries.queue import (
     read_filters,
     waiting_counts,
 )
+from incidents.queries.standing import board_calls
 from incidents.views.rows import list_rows
-from incidents.views.shown import level, opened_again
+from incidents.views.shown import calls as shown_calls
+from incidents.views.shown import level, opened_again, place
 from incidents.workflow import action_label
 
 CENTRE = (Role.COMMAND, Role.COUNTY_LEADER)
@@ -56,7 +58,7 @@ def command(request: HttpRequest) -> HttpResponse:
     newest = queries.last_event_id()
     context = {
         **_queue(request, filters, params, cursor, size=BOARD_ROWS),
-        **_figures(scope),
+        **_figures(request),
         "events": _events(scope, newest=newest),
         "newest": queries.settled_event_id(
             newest=newest, before=max(0, newest - queries.FEED_REACH)
@@ -122,7 +124,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 @require_GET
 def figures(request: HttpRequest) -> HttpResponse:
     """Return the figures on top of the board."""
-    context = {**_figures(request.scope), "refreshed": True}  # type: ignore[attr-defined]
+    context = {**_figures(request), "refreshed": True}
     return render(request, "governance/_figures.html", context)
 
 
@@ -221,9 +223,19 @@ def _events(scope: Scope, *, newest: int, after: int = 0) -> list[dict[str, Any]
     return events
 
 
-def _figures(scope: Scope) -> dict[str, Any]:
-    day = timezone.localdate()
+def _figures(request: HttpRequest) -> dict[str, Any]:
+    day, scope = timezone.localdate(), request.scope  # type: ignore[attr-defined]
     return {
+        "emergencies": [
+            {
+                "code": incident.tracking_code,
+                "url": reverse("incident", args=[incident.tracking_code]),
+                "text": incident.summary,
+                "place": place(incident),
+                "rows": shown_calls(rows, incident, request.user, scope),
+            }
+            for incident, rows in board_calls(scope.areas, now=timezone.now())
+        ],
         "stats": _stats(queries.today_figures(scope.areas, day)),
         "slow_departments": queries.slow_departments(scope)[:SLOWEST],
         "slow_towns": queries.slow_towns(scope)[:SLOWEST],

@@ -17,12 +17,14 @@ from core.working_calendar import Unit
 from grids.models import Area, Department, Level, Role
 from incidents.forms.fields import MomentField, NoteField, PhotosField, QuickSelect
 from incidents.models import Article, Category, Incident, Score, State, Tier, Urgency
-from incidents.queries import choices
+from incidents.queries import choices, running_clocks
+from incidents.queries.more_time import cap_of
 from incidents.queries.page import my_parties
 from incidents.registry import handovers
-from incidents.services import answering, dispatching, handling, verification, whistle
+from incidents.services import answering, dispatching, handling, splitting, verification, whistle
+from incidents.services.splitting import LONGEST, MOST_AT_ONCE, Task
 from incidents.services.whistle import Call
-from incidents.workflow import Actor
+from incidents.workflow import Actor, Right, rights
 
 CHOOSE = ("", _("Choose…"))
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
@@ -346,6 +348,99 @@ class OwnerForm(ActionForm):
         return {**super().arguments(), kind: chosen}
 
 
+class SplitForm(ActionForm):
+    """Up to five parts of the work, each for an owner and with a time of its own."""
+
+    template = "incidents/forms/_split.html"
+    hint = _("You keep the case and answer it when every task is closed.")
+
+    def prepare(self) -> None:
+        lawful = OwnerForm(incident=self.incident, actor=self.actor)
+        self.owners = dict(lawful.owners)
+        offered = self._offered(lawful.fields["owner"].choices)
+        for n in range(MOST_AT_ONCE):
+            first = n == 0
+            self.fields[f"text_{n}"] = NoteField(
+                label=_("What is to be done"), rows=2, required=first
+            )
+            self.fields[f"owner_{n}"] = forms.ChoiceField(
+                label=_("By whom"), choices=offered, required=first, widget=QuickSelect
+            )
+            self.fields[f"amount_{n}"] = forms.IntegerField(
+                label=_("Within"), min_value=1, max_value=LONGEST, initial=2, required=first
+            )
+            self.fields[f"unit_{n}"] = forms.ChoiceField(
+                label=_("Unit"),
+                choices=Unit.choices,
+                initial=Unit.WORKING_DAYS,
+                required=first,
+                widget=QuickSelect,
+            )
+
+    def _offered(self, lawful: list[Any]) -> list[Any]:
+        """Return the owners this person may give a task; a department may choose its like."""
+        incident, found = self.incident, list(lawful)
+        if Right.DISPATCHER in rights(self.actor, incident):
+            return found
+        if incident.owner_department_id:
+            rows = choices.departments(incident.county_id)
+            keyed = {f"d{row.pk}": row for row in rows}
+            self.owners |= keyed
+            return [CHOOSE, (_("Departments"), [(k, str(r)) for k, r in keyed.items()]), *found[1:]]
+        owner = incident.owner_area
+        assert owner is not None  # only a case with an owner is split
+        inside = {
+            key
+            for key, row in self.owners.items()
+            if isinstance(row, Area) and row.path.startswith(owner.path)
+            if row.level != Level.TOWN
+        }
+        kept = [
+            (label, [one for one in rows if one[0] in inside])
+            for label, rows in found
+            if isinstance(rows, list)
+        ]
+        return [CHOOSE, *((label, rows) for label, rows in kept if rows)]
+
+    def task_rows(self) -> list[tuple[Any, ...]]:
+        """Return (number, text, owner, amount, unit) fields of each task, for the template."""
+        names = ("text", "owner", "amount", "unit")
+        return [(n + 1, *(self[f"{name}_{n}"] for name in names)) for n in range(MOST_AT_ONCE)]
+
+    @property
+    def filled(self) -> int:
+        """How many rows show at once: those with something in them, and two at least."""
+        used = [n for n in range(MOST_AT_ONCE) if self.is_bound and self.data.get(f"text_{n}")]
+        return max([2, *(n + 1 for n in used)])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for n in range(1, MOST_AT_ONCE):
+            if data.get(f"text_{n}") and not data.get(f"owner_{n}"):
+                self.add_error(f"owner_{n}", _("Choose who does it."))
+            if data.get(f"owner_{n}") and not data.get(f"text_{n}"):
+                self.add_error(f"text_{n}", _("Please say what is to be done."))
+        return data
+
+    def arguments(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        tasks = []
+        for n in range(MOST_AT_ONCE):
+            if not data.get(f"text_{n}"):
+                continue
+            owner = self.owners[data[f"owner_{n}"]]
+            kind = "department" if isinstance(owner, Department) else "area"
+            tasks.append(
+                Task(
+                    text=data[f"text_{n}"],
+                    amount=data[f"amount_{n}"] or 0,
+                    unit=data[f"unit_{n}"],
+                    **{kind: owner},
+                )
+            )
+        return {"tasks": tasks, "seen": data["seen"]}
+
+
 class DispatchForm(OwnerForm):
     passed = ("note",)
     note = NoteField(label=_("Note"), required=False, rows=2)
@@ -371,6 +466,13 @@ class ExtensionForm(ActionForm):
 
     def prepare(self) -> None:
         self.initial["unit"] = Unit.WORKING_DAYS
+        cap = cap_of(self.incident, running_clocks(self.incident))
+        if cap is None:
+            return
+        self.initial["unit"] = cap.unit
+        self.fields["amount"].help_text = _(
+            "All extensions together: at most %(cap)s (%(rule)s). Granted so far: %(used)s."
+        ) % {"cap": cap.words, "rule": cap.rule, "used": cap.used_words or _("none")}
 
 
 class SuspendForm(ActionForm):
@@ -580,6 +682,8 @@ ACTION_FORMS: dict[str, Act] = {
     "reject_objection": Act(RejectForm, dispatching.reject_objection, icon="x"),
     "accept": Act(ActionForm, handling.accept, icon="check"),
     "arrive": Act(NoteForm, handling.arrive, icon="map-pin-check"),
+    "split": Act(SplitForm, splitting.split, icon="subtask"),
+    "drop_task": Act(ReasonForm, splitting.drop, icon="x", danger=True),
     "respond": Act(ResultForm, handling.respond, icon="clipboard-check"),
     "handle_on_spot": Act(OnSpotForm, handling.handle_on_spot, icon="bolt"),
     "request_extension": Act(ExtensionForm, handling.request_extension, icon="clock-plus"),

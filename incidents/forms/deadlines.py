@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.models import Channel
 from core.working_calendar import Unit
 from incidents.models import Deadline, Ladder, LadderRung, Stage, Tier
 from incidents.models.ladder import Rung
@@ -56,14 +57,32 @@ class DeadlinesForm(forms.Form):
         initial=timezone.localdate,
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
     )
+    more_amount = forms.IntegerField(
+        label=gettext_lazy("Extensions together at most"),
+        min_value=1,
+        max_value=LONGEST,
+        required=False,
+        help_text=gettext_lazy("Left empty, the county's own; there, the term itself once more."),
+    )
+    more_unit = forms.ChoiceField(
+        label=gettext_lazy("Unit"), choices=Unit.choices, required=False, initial=Unit.CALENDAR_DAYS
+    )
     open_cases = forms.BooleanField(
         label=gettext_lazy("Also for open cases"),
         help_text=gettext_lazy("Left open, only cases from now on have them. Look first."),
         required=False,
     )
 
-    def __init__(self, *args: Any, deadlines: Iterable[Deadline] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        deadlines: Iterable[Deadline] = (),
+        more: tuple[int, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if more is not None:
+            self.initial |= {"more_amount": more[0], "more_unit": more[1]}
         held = list(deadlines)
         whole = {row.stage: row for row in held if not row.name}
         for stage in Stage:
@@ -119,6 +138,12 @@ class DeadlinesForm(forms.Form):
             )
         return data
 
+    @property
+    def more(self) -> tuple[int, str] | None:
+        """The most that all extensions of a case may add, if the item says."""
+        data = self.cleaned_data
+        return (data["more_amount"], data["more_unit"]) if data.get("more_amount") else None
+
     def terms(self) -> list[Term]:
         """Return the deadlines given."""
         data = self.cleaned_data
@@ -159,6 +184,13 @@ class LadderForm(forms.Form):
             )
             self.fields[f"{name}_amount"] = _amount(_("after"), row or LadderRung(), required=True)
             self.fields[f"{name}_unit"] = _unit(row)
+            self.fields[f"{name}_channels"] = forms.MultipleChoiceField(
+                label=_("channels"),
+                choices=Channel.Kind.choices,
+                required=False,
+                initial=row.channels if row else [],
+                widget=forms.CheckboxSelectMultiple,
+            )
             if rung != Rung.LEADER:
                 self.fields[f"{name}_takes_over"] = forms.BooleanField(
                     label=_("takes the case over"),
@@ -167,11 +199,12 @@ class LadderForm(forms.Form):
                 )
 
     def rung_rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield (told, amount, unit, takes over or None) fields of each rung, for the template."""
+        """Yield (told, amount, unit, takes over or None, channels) fields of each rung."""
         for rung in Rung:
             name = rung.name.lower()
             over = self[f"{name}_takes_over"] if rung != Rung.LEADER else None
-            yield self[name], self[f"{name}_amount"], self[f"{name}_unit"], over
+            amount, unit = self[f"{name}_amount"], self[f"{name}_unit"]
+            yield self[name], amount, unit, over, self[f"{name}_channels"]
 
     def rungs(self) -> list[RungTerm]:
         """Return the rungs chosen."""
@@ -182,6 +215,7 @@ class LadderForm(forms.Form):
                 amount=data[f"{name}_amount"],
                 unit=data[f"{name}_unit"],
                 takes_over=data.get(f"{name}_takes_over", False),
+                channels=data[f"{name}_channels"],
             )
             for rung in Rung
             for name in [rung.name.lower()]

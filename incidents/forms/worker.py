@@ -30,6 +30,11 @@ class WorkerReportForm(forms.Form):
     category = forms.ChoiceField(label=_("Category"), required=False, widget=QuickSelect)
     address = forms.CharField(label=_("Where exactly"), max_length=200, required=False)
     area = forms.ChoiceField(label=_("My grid"), required=False, widget=QuickSelect)
+    emergency = forms.BooleanField(
+        label=_("Emergency: somebody is in danger now"),
+        required=False,
+        help_text=_("Call 110, 119 or 120 first. Then everybody on the standing order is called."),
+    )
     lat = forms.FloatField(required=False, widget=forms.HiddenInput)
     lon = forms.FloatField(required=False, widget=forms.HiddenInput)
 
@@ -57,6 +62,7 @@ class WorkerReportForm(forms.Form):
             address=data["address"],
             area=None if point else area,
             category=data["category"],
+            emergency=data["emergency"],
             photo_ids=data["photos"],
         )
 

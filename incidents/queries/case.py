@@ -77,6 +77,11 @@ def open_party_ids(incident: Incident, department_ids: Collection[int]) -> list[
     )
 
 
+def open_tasks(incident: Incident) -> bool:
+    """Return whether a task of the case is still open (1 query)."""
+    return Incident.objects.open().filter(parent_id=incident.pk).exists()
+
+
 def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:
     """Return the notices addressed to ``user``'s postings or to the user, newest first."""
     reach = Q()

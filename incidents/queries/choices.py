@@ -82,6 +82,7 @@ def near_cases(incident: Incident, user: User, scope: Scope, *, query: str = "")
     rows = (
         Incident.objects.visible_to(user, scope)
         .open()
+        .of_the_public()
         .filter(county_id=incident.county_id)
         .exclude(pk=incident.pk)
         .select_related("category", "village", "grid")

@@ -116,7 +116,13 @@ def open_overdue(areas: Iterable[Area]) -> int:
     for area in areas:
         if area.level in {Level.COUNTY, Level.TOWN}:
             reach |= Q(**{f"{area.level}_id": area.pk})
-    return Incident.objects.overdue().filter(reach).exclude(state=State.SUSPENDED).count()
+    return (
+        Incident.objects.overdue()
+        .of_the_public()
+        .filter(reach)
+        .exclude(state=State.SUSPENDED)
+        .count()
+    )
 
 
 def _sums(

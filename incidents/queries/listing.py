@@ -49,6 +49,7 @@ class Listed:
     reported_at: datetime
     ended_at: datetime | None
     due_at: datetime
+    due_unit: str
     overdue_at: datetime | None
     version: int
     head: str

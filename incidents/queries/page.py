@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from django.db.models import F
 
+from grids.models import SHAPES
 from incidents.models import (
     CallBack,
+    EmergencyCall,
     Event,
     Extension,
     Incident,
@@ -18,6 +20,7 @@ from incidents.models import (
     WhistleParty,
 )
 from incidents.queries.case import running_clocks, timeline
+from incidents.queries.standing import calls_of
 
 
 @dataclass
@@ -34,16 +37,24 @@ class CasePage:
     callbacks: list[CallBack] = field(default_factory=list)
     suggestion: Suggestion | None = None
     merged: list[Incident] = field(default_factory=list)
+    tasks: list[Incident] = field(default_factory=list)
+    calls: list[EmergencyCall] = field(default_factory=list)
 
     @property
     def extension_waits(self) -> bool:
         """Whether a request for more time waits for its decision."""
         return any(row.decision == Extension.Decision.PENDING for row in self.extensions)
 
-    @property
-    def notice_waits(self) -> bool:
-        """Whether a supervision notice waits for its answer."""
-        return any(row.replied_at is None for row in self.notices)
+    def notice_waits(self, own_stages: Collection[str], *, commands: bool, owns: bool) -> bool:
+        """Whether a supervision notice waits for an answer of this side.
+
+        ``own_stages`` are those the command centre answers for itself.
+        """
+        return any(
+            commands if row.clock is not None and row.clock.stage in own_stages else owns
+            for row in self.notices
+            if row.replied_at is None
+        )
 
 
 def case_page(incident: Incident) -> CasePage:
@@ -55,6 +66,14 @@ def case_page(incident: Incident) -> CasePage:
         incident.suggestions.select_related("category", "article").order_by("-id").first()
     )
     page.merged = list(incident.merged.only("pk", "tracking_code", "text", "reported_at"))
+    if told & {"call", "call_unanswered"}:
+        page.calls = calls_of(incident)
+    if incident.task_count:
+        page.tasks = list(
+            incident.tasks.select_related("owner_department", "owner_area")
+            .defer("bigrams", *(f"owner_area__{shape}" for shape in SHAPES))
+            .order_by("id")
+        )
     if "blow_whistle" in told:
         page.parties = list(
             WhistleParty.objects.filter(
@@ -67,7 +86,9 @@ def case_page(incident: Incident) -> CasePage:
             incident.extensions.select_related("requested_by", "decided_by").order_by("-id")
         )
     if told & {"escalate", "supervise", "rate", "record_callback"}:
-        page.notices = list(incident.supervision_notices.select_related("issued_by", "replied_by"))
+        page.notices = list(
+            incident.supervision_notices.select_related("issued_by", "replied_by", "clock")
+        )
     if "verify_pass" in told:
         page.callbacks = list(incident.callbacks.order_by("-round"))
     return page

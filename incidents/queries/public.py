@@ -30,13 +30,13 @@ def full_name(area: Area) -> str:
 
 
 def case_by_code(code: str) -> Incident | None:
-    """Return the case with exactly this tracking code, else None (1 query)."""
+    """Return the case with exactly this tracking code, else None (1 query); a task is none."""
     return (
         Incident.objects.select_related(
             "category", "owner_department", "owner_area", "town", "village"
         )
         .defer(*_SHAPES)
-        .filter(tracking_code=code)
+        .filter(tracking_code=code, parent__isnull=True)
         .first()
     )
 

@@ -222,7 +222,7 @@ def _public(items: Collection[int], prefix: str = "") -> Q:
     return (
         Q(_Among(F(f"{prefix}category_id"), Value(list(items), ArrayField(BigIntegerField()))))
         & ~Q(**{f"{prefix}state__in": CONFIDENTIAL})
-        & Q(**{f"{prefix}urgency__lt": Urgency.EMERGENCY})
+        & Q(**{f"{prefix}urgency__lt": Urgency.EMERGENCY, f"{prefix}parent__isnull": True})
         & (~Q(**{f"{prefix}state": State.REPORTED}) | Q(sent))
     )
 

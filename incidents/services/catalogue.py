@@ -123,9 +123,11 @@ def set_deadlines(
     terms: Iterable[Term],
     actor: User | None,
     valid_from: date | None = None,
+    more: tuple[int, str] | None = None,
 ) -> DeadlineVersion:
     """Write a new version of an item's deadlines (None: the county's own).
 
+    ``more`` is what all extensions of a case together may add at most, as (amount, unit).
     Cases already dispatched keep the version they have. Raises Invalid for no deadline at
     all, the same stage twice, or a time of nothing.
     """
@@ -136,6 +138,8 @@ def set_deadlines(
         raise Invalid(field="deadlines")
     if any(term.amount < 1 for term in terms):
         raise Invalid(field="deadlines")
+    if more is not None and (more[0] < 1 or more[1] not in Unit.values):
+        raise Invalid(field="more_amount")
     with transaction.atomic():
         # Serialises two administrators: the version number is the next one for both.
         list(
@@ -148,6 +152,8 @@ def set_deadlines(
             category=category,
             version=newest.version + 1 if newest else 1,
             valid_from=valid_from or timezone.localdate(),
+            more_amount=more[0] if more else None,
+            more_unit=more[1] if more else "",
         )
         _write_terms([(version, terms)])
         audit.record(

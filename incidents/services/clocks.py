@@ -138,12 +138,25 @@ def deadlines_of(incident: Incident) -> list[Deadline]:
     """Return the case's deadlines; the county default fills stages they leave open (1 query)."""
     rows = read(_DEADLINES, [incident.deadline_version_id, timezone.localdate()], *_DEADLINE)
     own = [row for row, _version in rows if row.version_id == incident.deadline_version_id]
+    if incident.parent_id is not None:
+        own = _terms_of_task(incident, own)
     given = {row.stage for row in own}
     newest: dict[tuple[str, str], Deadline] = {}
     for row, version in rows:
         if version.category_id is None and row.stage not in given:
             newest.setdefault((row.stage, row.name), row)
-    return own + list(newest.values())
+    return own + [row for row in newest.values() if not incident.parent_id or row.stage in _OF_TASK]
+
+
+# Stages of a task that the rules time; by when it must be done is said when the case is split.
+_OF_TASK = frozenset({Stage.TRIAGE, Stage.ACCEPT, Stage.VERIFY})
+
+
+def _terms_of_task(incident: Incident, own: list[Deadline]) -> list[Deadline]:
+    amount = incident.task_amount
+    assert amount is not None  # a constraint holds it
+    whole = Deadline(stage=Stage.RESOLVE, amount=amount, unit=incident.task_unit)
+    return [row for row in own if row.stage in _OF_TASK] + [whole]
 
 
 def terms_of(incident: Incident) -> Terms:

@@ -14,6 +14,7 @@ from core.masking import mask_text
 from core.text import bigrams
 from grids.models import Area, Department, Level, Role
 from grids.queries import place_of_area
+from incidents import emergencies
 from incidents.models import (
     Category,
     Incident,
@@ -24,7 +25,7 @@ from incidents.models import (
     Urgency,
 )
 from incidents.registry import handovers
-from incidents.services import clocks, routing
+from incidents.services import clocks, routing, standing
 from incidents.services.handling import lapse_requests
 from incidents.services.step import Step, lock, required, step
 from incidents.workflow import COMMAND_RUNG, SYSTEM, Actor, area_of_rung
@@ -229,6 +230,8 @@ def object_to(*, incident_id: int, actor: Actor, reason: str, seen: int | None =
     """Object to the dispatch, once, with a reason; the receiver keeps the case meanwhile."""
     with step(incident_id=incident_id, action="object", actor=actor, seen=seen) as case:
         case.note = required(reason, "reason")
+        if case.incident.parent_id is not None:
+            case.tell_splitter("task_sent_back")
         case.tell_command("objection")
     return case.incident
 
@@ -273,11 +276,16 @@ def leave(
 ) -> Incident:
     """Take the case off the normal road: ``emergency``, ``statutory`` or ``out_of_remit``.
 
-    The note says who was called, or which road is the right one; the reporter reads it.
+    The note says who was called, or which road is the right one; the reporter reads it. An
+    emergency's standing orders are carried out, unless they were when it came in.
     """
-    with step(incident_id=incident_id, action=f"exit_{road}", actor=actor, seen=seen) as case:
-        case.note = required(note, "note")
-        _end(case, road)
+    with transaction.atomic():
+        with step(incident_id=incident_id, action=f"exit_{road}", actor=actor, seen=seen) as case:
+            case.note = required(note, "note")
+            _end(case, road)
+        if road == "emergency":
+            numbers = [service.number for service in emergencies.find(case.incident.text)]
+            standing.start(incident_id=incident_id, numbers=numbers, now=case.now)
     return case.incident
 
 
@@ -294,7 +302,7 @@ def merge(
         if into.pk == incident_id:
             raise Invalid(_("A case cannot be merged into itself."), field="into")
         taker = _held(into)
-        if not taker.is_open or taker.county_id != case.incident.county_id:
+        if not taker.is_open or taker.parent_id or taker.county_id != case.incident.county_id:
             raise Invalid(_("Only an open case can take another in."), field="into")
         case.incident.merged_into = taker
         case.note = note.strip()

@@ -16,6 +16,7 @@ from core.working_calendar import Unit
 from grids.models import Area, Level
 from incidents.models import Category, Extension, Incident, Stage, State, Tier
 from incidents.queries.case import photo_rule
+from incidents.queries.more_time import cap_of
 from incidents.services import clocks
 from incidents.services.step import Step, person, required, step
 from incidents.workflow import SYSTEM, Actor
@@ -132,7 +133,9 @@ def to_verification(case: Step) -> None:
     clocks.finish(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND)
     clocks.start(case, Stage.VERIFY)
     area = incident.owner_area
-    if area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
+    if incident.parent_id is not None:
+        case.tell_splitter("task_answered")
+    elif area is not None and area.level in {Level.GRID, Level.UNIT} and incident.village_id:
         case.tell("to_verify", role="village_office", area_id=incident.village_id)
     elif incident.town_id and not (area and area.level == Level.TOWN):
         case.tell("to_verify", role="town_admin", area_id=incident.town_id)
@@ -156,7 +159,10 @@ def request_extension(
     reason: str,
     seen: int | None = None,
 ) -> Extension:
-    """Ask for more time. One request waits at a time."""
+    """Ask for more time. One request waits at a time.
+
+    Raises Invalid, naming the rule, for more than all extensions of the case together may add.
+    """
     if unit not in Unit.values:
         raise Invalid(_("Choose a unit."), field="unit")
     if not 0 < amount <= EXTENSION_LIMIT[Unit(unit)]:
@@ -167,6 +173,7 @@ def request_extension(
         if case.incident.extensions.filter(decision=Extension.Decision.PENDING).exists():
             raise Conflict(_("A request for more time is already waiting for its decision."))
         case.note = required(reason, "reason")
+        _check_cap(case, amount, unit)
         case.data = {"amount": amount, "unit": unit}
         case.tell_command("extension_wanted", **case.data)
         return Extension.objects.create(
@@ -177,6 +184,21 @@ def request_extension(
             requested_by=person(actor),
             requested_at=case.now,
         )
+
+
+def _check_cap(case: Step, amount: int, unit: str) -> None:
+    cap = cap_of(case.incident, case.clocks)
+    if cap is None or cap.allows(amount, unit):
+        return
+    raise Invalid(
+        _(
+            "All extensions together: at most %(cap)s (%(rule)s). Granted so far: %(used)s."
+        ),
+        field="amount",
+        cap=cap.words,
+        rule=cap.rule,
+        used=cap.used_words or _("none"),
+    )
 
 
 def decide_extension(
@@ -196,6 +218,7 @@ def decide_extension(
         waiting.decided_by, waiting.decided_at, waiting.note = actor.user, case.now, case.note
         waiting.save()
         if approve:
+            _check_cap(case, waiting.amount, waiting.unit)
             clocks.extend(case, amount=waiting.amount, unit=waiting.unit)
             case.count("extended")
             case.tell_reporter("extended")

@@ -45,7 +45,8 @@ TEXT_LIMIT = 5000
 class Report:
     """What a reporter sends. ``key`` is the sender's own UUID; the same key is the same report.
 
-    ``sender`` is the name of the system that passes it on, if one does.
+    ``sender`` is the name of the system that passes it on, if one does; ``emergency`` marks what
+    no word of the text may show to be one.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Report:
     photo_ids: Sequence[uuid.UUID] = ()
     draft_key: str = ""
     sender: str = ""
+    emergency: bool = False
 
 
 def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
@@ -119,7 +121,7 @@ def _insert(
         text=text,
         address=mask_text(report.address.strip())[:200],
         bigrams=bigrams(f"{text} {report.address}"),
-        urgency=Urgency.EMERGENCY if found else Urgency.NORMAL,
+        urgency=Urgency.EMERGENCY if found or report.emergency else Urgency.NORMAL,
         area_id=place.area_id,
         county_id=place.county_id,
         town_id=place.town_id,

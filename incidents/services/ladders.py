@@ -3,7 +3,7 @@
 What must not live here: what climbing does to a case (lateness.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid
+from core.models import Channel
 from core.services import audit
 from core.working_calendar import Unit
 from grids.models import User
@@ -21,12 +22,16 @@ from incidents.models.ladder import Rung
 
 @dataclass(frozen=True)
 class RungTerm:
-    """One rung: reached ``amount`` of ``unit`` after the rung before it was told."""
+    """One rung: reached ``amount`` of ``unit`` after the rung before it was told.
+
+    ``channels`` carry its notice; none means what each person chose.
+    """
 
     rung: int
     amount: int = 1
     unit: str = Unit.WORKING_DAYS
     takes_over: bool = False
+    channels: Sequence[str] = ()
 
 
 def set_ladder(
@@ -57,7 +62,10 @@ def set_ladder(
             version=before[0].version + 1 if before else 1,
             valid_from=valid_from or timezone.localdate(),
         )
-        LadderRung.objects.bulk_create(LadderRung(ladder=ladder, **vars(term)) for term in rungs)
+        LadderRung.objects.bulk_create(
+            LadderRung(ladder=ladder, **{**vars(term), "channels": list(term.channels)})
+            for term in rungs
+        )
         audit.record(
             actor=actor,
             action="catalogue.ladder",
@@ -76,5 +84,7 @@ def _check(rungs: list[RungTerm]) -> None:
         raise Invalid(_("Each rung stands on the ladder once."), field="rungs")
     if any(term.amount < 1 or term.unit not in Unit.values for term in rungs):
         raise Invalid(_("Give each rung a time of at least one."), field="rungs")
+    if any(set(term.channels) - set(Channel.Kind.values) for term in rungs):
+        raise Invalid(_("Choose channels from the list."), field="rungs")
     if any(term.takes_over and term.rung == Rung.LEADER for term in rungs):
         raise Invalid(_("The county leader is told, and takes no case over."), field="rungs")

@@ -15,10 +15,16 @@ from incidents.queries.ladders import rungs_above
 from incidents.services.clocks import climb_specs, due_of
 from incidents.services.dispatching import take_up
 from incidents.services.step import Step, background_row
-from incidents.workflow import COMMAND_RUNG, LADDER, SYSTEM, TRANSITIONS, area_of_rung, base_rung
+from incidents.workflow import (
+    COMMAND_RUNG,
+    COMMANDS,
+    LADDER,
+    SYSTEM,
+    TRANSITIONS,
+    area_of_rung,
+    base_rung,
+)
 
-# Stages the command centre is responsible for, whoever owns the case.
-COMMANDS = frozenset({Stage.TRIAGE, Stage.VERIFY, Stage.CALLBACK})
 OWNERS = frozenset({Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND, Stage.RESOLVE})
 
 
@@ -119,7 +125,8 @@ def _climb_above(
         incident.rung = max(incident.rung, rung.rung)
         case.data = {**_facts(clock), "rung": rung.rung, "notice": notice.number}
         area_id = area_of_rung(incident, rung.rung)
-        case.tell("escalate", role=LADDER[rung.rung], area_id=area_id, **case.data)
+        by = {"channels": rung.channels} if rung.channels else {}
+        case.tell("escalate", role=LADDER[rung.rung], area_id=area_id, **case.data, **by)
         _tell_responsible(case, clock, "supervision")
     set_timers(climb_specs(WorkingCalendar.load(), incident, clock, now))
     return rung

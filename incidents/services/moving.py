@@ -54,7 +54,8 @@ _GIVEN = """
 # and any that changes its town, from which figures are recounted), and the gauges of both towns.
 _FOLLOW = """
     WITH {given}, found AS (
-        SELECT i.id, i.state, i.round, i.last_seq, i.ended_at IS NULL AS open,
+        SELECT i.id, i.state, i.round, i.last_seq, i.parent_id IS NOT NULL AS task,
+               i.ended_at IS NULL AS open,
                i.county_id AS old_county, i.town_id AS old_town,
                i.village_id AS old_village, i.grid_id AS old_grid, aim.*,
                CASE WHEN listed.incident_id IS NULL THEN i.town_id
@@ -108,9 +109,10 @@ _FOLLOW = """
         INSERT INTO incidents_figuredelta (county_id, town_id, day, metric, n)
         SELECT county, town, %(gauge)s, 'state:' || state, sum(n) FROM (
             SELECT old_county AS county, old_town AS town, state, -1 AS n FROM found
-             WHERE town IS DISTINCT FROM old_town
+             WHERE town IS DISTINCT FROM old_town AND NOT task
             UNION ALL
-            SELECT county, town, state, 1 FROM found WHERE town IS DISTINCT FROM old_town
+            SELECT county, town, state, 1 FROM found
+             WHERE town IS DISTINCT FROM old_town AND NOT task
         ) AS change GROUP BY county, town, state
     ), counted AS (
         SELECT found.id, counted_in, found.town FROM found

@@ -26,6 +26,7 @@ from grids.models import SHAPES, Area, Department, Role, User
 from grids.queries import Place
 from incidents.models import (
     ENDED,
+    NO_DUE,
     ActorKind,
     Attachment,
     CaseChange,
@@ -120,6 +121,18 @@ class Step:
             role = OFFICE_ROLE[incident.owner_area.level]
             self.tell(kind, role=role, area_id=incident.owner_area_id, **data)
 
+    def tell_splitter(self, kind: str, **data: Any) -> None:
+        """Put a notice for whoever owns the case this task belongs to into the outbox."""
+        parent = self.incident.parent
+        assert parent is not None  # only tasks are told about
+        if parent.owner_department is not None:
+            self.tell(kind, department=parent.owner_department, **data)
+        elif parent.owner_area is not None:
+            role = OFFICE_ROLE[parent.owner_area.level]
+            self.tell(kind, role=role, area_id=parent.owner_area_id, **data)
+        else:
+            self.tell_command(kind, **data)
+
     def tell_command(self, kind: str, **data: Any) -> None:
         """Put a notice for the command centre into the outbox."""
         self.tell(kind, role=Role.COMMAND, area_id=self.incident.county_id, **data)
@@ -127,7 +140,7 @@ class Step:
     def tell_reporter(self, kind: str) -> None:
         """Put word for a reporter without an account, who may have asked for SMS, in the outbox."""
         incident = self.incident
-        if incident.reporter_id is None:
+        if incident.reporter_id is None and incident.parent_id is None:
             self._messages.append(
                 outbox.Message(
                     topic="reporter",
@@ -137,7 +150,9 @@ class Step:
             )
 
     def count(self, metric: str, n: int = 1, *, day: date | None = None) -> None:
-        """Add ``n`` to a figure of the case's town on ``day`` (today)."""
+        """Add ``n`` to a figure of the case's town on ``day`` (today); a task counts nothing."""
+        if self.incident.parent_id is not None:
+            return
         self._deltas.append(
             FigureDelta(
                 county_id=self.incident.county_id,
@@ -175,7 +190,12 @@ class Step:
 
 
 # Rows of a timeline after which no score can be another.
-UNSCORED = frozenset({"remark", "suggest", "route", "warn", "escalate", "forget_contact"})
+UNSCORED = frozenset(
+    {
+        *("remark", "suggest", "route", "warn", "escalate", "forget_contact"),
+        *("call", "call_acknowledged", "call_unanswered"),
+    }
+)
 
 OFFICE_ROLE = {
     "unit": Role.UNIT_HEAD,
@@ -285,8 +305,8 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         case.count_state(case.from_state, incident.state)
         incident.ended_at = case.now if incident.state in ENDED else None
     if case._clocks is not None:
-        running = [c.due_at for c in case._clocks if c.due_at and not c.finished_at]
-        incident.due_at = min(running, default=Incident._meta.get_field("due_at").get_default())
+        running = [(c.due_at, c.unit) for c in case._clocks if c.due_at and not c.finished_at]
+        incident.due_at, incident.due_unit = min(running, default=(NO_DUE, ""))
     now = incident.__dict__
     changed = tuple(
         field
@@ -315,7 +335,7 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         after=incident.state,
         data=event.data,
     )
-    if case.action not in UNSCORED:
+    if case.action not in UNSCORED and incident.parent_id is None:
         children.append(CaseChange())
     if case.actor.kind == ActorKind.USER:
         entry = AuditEntry(

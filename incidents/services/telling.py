@@ -111,6 +111,8 @@ def _notice_events() -> Iterable[Event]:
 def tell_notice(notice: Notice) -> int:
     """Tell a notice by the channels that its readers chose; return how many letters were queued.
 
+    Where a ladder or a standing order names channels, by those.
+
     Whatever is told of an emergency does not wait for the morning. Runs in the transaction that
     writes the notice (2–4 queries).
     """
@@ -127,6 +129,7 @@ def tell_notice(notice: Notice) -> int:
         area_id=notice.area_id,
         department_id=notice.department_id,
         urgent=urgent,
+        channels=notice.data.get("channels", ()),
     )
 
 

@@ -35,7 +35,7 @@ from incidents.models import (
 )
 from incidents.queries import reading
 from incidents.queries.knowledge import search
-from incidents.services import clocks, dispatching
+from incidents.services import clocks, dispatching, standing
 from incidents.services.answering import answer
 from incidents.services.step import Step, background_row
 from incidents.workflow import AI
@@ -247,7 +247,7 @@ def _explain(incident: Incident, opinion: Opinion, now: datetime, path: str) -> 
         case.data = {"path": path, **opinion.facts}
 
 
-def _leave(incident: Incident, opinion: Opinion, now: datetime, path: str, **why: object) -> None:
+def _leave(incident: Incident, opinion: Opinion, now: datetime, path: str, **why: Any) -> None:
     """Leave the case to a person: suggestion, row, triage clock, word to the command centre."""
     _keep(incident, opinion, now, Suggestion.Outcome.SUGGESTED)
     with background_row(incident=incident, action="suggest", actor=AI, now=now) as case:
@@ -255,6 +255,8 @@ def _leave(incident: Incident, opinion: Opinion, now: datetime, path: str, **why
         case.data = {"path": path, **why, **opinion.facts}
         _start_clock(case)
         case.tell_command(NOTICE_OF_PATH.get(path, "to_triage"), path=path, **why)
+    if path == "emergency":
+        standing.start(incident_id=incident.pk, numbers=why["numbers"], now=now)
 
 
 # What the command centre is told where it is more than "please triage".

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotAllowed
@@ -32,11 +33,14 @@ from incidents.services.dispatching import back_to_command, hand_to, without_own
 from incidents.services.step import Step, parent_of, person, required, step
 from incidents.workflow import (
     COMMAND_RUNG,
+    COMMANDS,
     REOPEN_CAP,
     RESIDENT,
     SYSTEM,
     Actor,
+    Right,
     base_rung,
+    rights,
 )
 
 # How long the link works after the case was closed without an answer.
@@ -65,6 +69,11 @@ def verify_pass(
         case.photo_ids = list(photo_ids)
         incident.verified_at = case.now
         clocks.finish(case, Stage.VERIFY, Stage.RESOLVE)
+        if incident.parent_id is not None:
+            # Whoever reported the whole case rates the whole of it.
+            case.to(State.CLOSED)
+            case.tell_owner("task_closed")
+            return incident
         case.count("verified")
         if whistle.judge(case, needless=whistle_needless):
             case.data["needless"] = True
@@ -291,11 +300,17 @@ def supervise(
 def reply_supervision(
     *, incident_id: int, actor: Actor, reply: str, seen: int | None = None
 ) -> Incident:
-    """Answer the oldest supervision notice still without an answer."""
+    """Answer the oldest supervision notice to one's own side still without an answer."""
     with step(incident_id=incident_id, action="reply_supervision", actor=actor, seen=seen) as case:
-        notice = (
-            case.incident.supervision_notices.filter(replied_at__isnull=True).order_by("id").first()
-        )
+        waiting = case.incident.supervision_notices.filter(replied_at__isnull=True).order_by("id")
+        # Where the command centre was late itself, it answers.
+        own = Q(clock__stage__in=COMMANDS)
+        held = rights(actor, case.incident)
+        notice = None
+        if held & {Right.OWNER, Right.PARTY}:
+            notice = waiting.exclude(own).first()
+        if notice is None and Right.COMMAND in held:
+            notice = waiting.filter(own).first()
         if notice is None:
             raise Conflict(_("No supervision notice is waiting for an answer."))
         notice.reply = case.note = required(reply, "reply")

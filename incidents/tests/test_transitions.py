@@ -37,6 +37,12 @@ EXPECTED = {
     "handle_on_spot": ("reported pending dispatched", "worker chief"),
     # Only whoever found it at an inspection, which a resident's report is not.
     "fix_on_spot": ("reported", ""),
+    "split": ("dispatched accepted arrived", "command town_admin city_handler"),
+    "drop_task": (
+        "reported pending dispatched objected accepted arrived whistled ruling responded "
+        "callback answered suspended supervised",
+        "",
+    ),
     "request_extension": ("accepted arrived", "city_handler"),
     "approve_extension": ("accepted arrived", "command town_admin"),
     "refuse_extension": ("accepted arrived", "command town_admin"),
@@ -62,7 +68,7 @@ EXPECTED = {
     "reply_supervision": (
         "reported pending dispatched objected accepted arrived whistled ruling responded "
         "callback answered suspended supervised",
-        "city_handler",
+        "city_handler command",
     ),
     "remark": (
         " ".join(State.values),

@@ -41,11 +41,14 @@ from incidents.services.step import check
 from incidents.views import shown, times
 from incidents.views.uploads import with_files
 from incidents.workflow import (
+    COMMANDS,
     TRANSITIONS,
     Actor,
+    Right,
     action_label,
     available,
     refusal,
+    rights,
 )
 
 STAFF = tuple(role for role in Role.values if role not in KEEPERS)
@@ -257,7 +260,9 @@ def _sensible(page: CasePage, actor: Actor) -> list[str]:
         pointless.add("request_extension")
     else:
         pointless |= {"approve_extension", "refuse_extension"}
-    if not page.notice_waits:
+    held = rights(actor, page.incident)
+    owns = bool(held & {Right.OWNER, Right.PARTY})
+    if not page.notice_waits(COMMANDS, commands=Right.COMMAND in held, owns=owns):
         pointless.add("reply_supervision")
     return [name for name in names if name not in pointless]
 
@@ -286,6 +291,23 @@ def _calendar_url(request: HttpRequest, error: GeshiError | None) -> str:
     return reverse("admin:core_calendaryear_add") if may else ""
 
 
+def _tasks(request: HttpRequest, page: CasePage) -> dict[str, Any]:
+    """Return the tasks of a case, or of a task the case it belongs to, as far as one may open it.
+
+    Whoever has a task reads the words and the place of the whole, which were masked when it came
+    in; who reported it, its photos and its timeline only where that case opens for them.
+    """
+    found, now, whole = page.incident, timezone.now(), page.incident.parent
+    context: dict[str, Any] = {"tasks": shown.tasks(page, request.user, request.scope, now)}
+    context["tasks_done"] = sum(row["ended"] != "" for row in context["tasks"])
+    if whole is not None:
+        seen = whole.visible_by(request.user, request.scope)
+        context["whole"], context["whole_due"] = whole, times.due(whole, now)
+        context["whole_url"] = reverse("incident", args=[whole.tracking_code]) if seen else ""
+    context["is_task"] = found.parent_id is not None
+    return context
+
+
 def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[str, Any]:
     found, now = page.incident, timezone.now()
     calendar = WorkingCalendar.load()
@@ -305,4 +327,6 @@ def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[st
         "events": shown.timeline(page.events, found),
         "photos": [shown.photo(pk) for pk in first.photo_ids] if first else [],
         "suggestion": shown.suggestion(page),
+        **_tasks(request, page),
+        "calls": shown.calls(page.calls, found, request.user, request.scope),
     }

@@ -19,7 +19,7 @@ from core.form_errors import put_errors
 from grids.access import roles
 from incidents.desks import RULE_KEEPERS
 from incidents.forms.deadlines import DeadlinesForm, LadderForm
-from incidents.models import Category, Deadline, DeadlineVersion, Ladder
+from incidents.models import Category, DeadlineVersion, Ladder
 from incidents.queries.deadlines import deadline_rows
 from incidents.queries.redating import cases_left
 from incidents.services import redating
@@ -47,7 +47,7 @@ def deadlines(request: HttpRequest) -> HttpResponse:
 def deadlines_of(request: HttpRequest, code: str) -> HttpResponse:
     """Show an item's deadlines and ladder, and write a new version of the deadlines."""
     category = _category(code)
-    form = DeadlinesForm(request.POST or None, deadlines=_newest(category))
+    form = DeadlinesForm(request.POST or None, **_newest(category))
     if request.method != "POST":
         return _page(request, category, form)
     if form.is_valid():
@@ -66,7 +66,7 @@ def deadlines_of(request: HttpRequest, code: str) -> HttpResponse:
 def deadlines_preview(request: HttpRequest, code: str) -> HttpResponse:
     """Say what the deadlines typed would change on open cases; nothing is written."""
     category = _category(code)
-    form = DeadlinesForm(request.POST, deadlines=_newest(category))
+    form = DeadlinesForm(request.POST, **_newest(category))
     form.fields["open_cases"].disabled = True
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
@@ -98,7 +98,7 @@ def ladder_of(request: HttpRequest, code: str) -> HttpResponse:
         else:
             messages.success(request, _("Saved. Clocks that start from now on climb it."))
             return redirect("deadlines_of", code=code)
-    terms = DeadlinesForm(deadlines=_newest(category))
+    terms = DeadlinesForm(**_newest(category))
     return _page(request, category, terms, ladder_form=form, status=422)
 
 
@@ -111,9 +111,13 @@ def _versions(category: Category | None) -> list[DeadlineVersion]:
     return list(found.prefetch_related("deadlines"))
 
 
-def _newest(category: Category | None) -> list[Deadline]:
+def _newest(category: Category | None) -> dict[str, Any]:
+    """Return what the form of a new version starts from."""
     version = DeadlineVersion.objects.filter(category=category).order_by("-version").first()
-    return list(version.deadlines.all()) if version else []
+    if version is None:
+        return {}
+    more = (version.more_amount, version.more_unit) if version.more_amount else None
+    return {"deadlines": list(version.deadlines.all()), "more": more}
 
 
 def _save(request: HttpRequest, category: Category | None, form: DeadlinesForm) -> None:
@@ -123,6 +127,7 @@ def _save(request: HttpRequest, category: Category | None, form: DeadlinesForm) 
             terms=form.terms(),
             valid_from=form.cleaned_data["valid_from"],
             actor=request.user,
+            more=form.more,
         )
         if form.cleaned_data["open_cases"]:
             redating.redate_open_cases(version=version, actor=request.user)

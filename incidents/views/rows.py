@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.choices import labels
-from incidents.models import State, Tier, Urgency
+from incidents.models import Source, State, Tier, Urgency
 from incidents.queries.listing import Listed
 from incidents.views.times import Due, due
 
@@ -33,6 +33,7 @@ class Row:
     head: str
     urgency: str
     round: str
+    task: str
     rework: str
     place: str
     lon: float | None
@@ -79,6 +80,7 @@ def _row(incident: Listed, words: _Words) -> Row:
         head=incident.head.strip().split("\n", 1)[0],
         urgency=words.urgencies[incident.urgency] if incident.urgency else "",
         round=_("Round %(n)s") % {"n": incident.round} if incident.round > 1 else "",
+        task=_("Task") if incident.source == Source.SPLIT else "",
         rework=_("Reworked %(n)s times") % {"n": rework} if rework else "",
         place=incident.place,
         lon=incident.lon,

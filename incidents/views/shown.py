@@ -5,6 +5,7 @@ What lives here: words and levels (calm, warn, over, done). What must not: queri
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,10 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.choices import labels
+from core.models import Channel
 from core.working_calendar import Unit
-from grids.models import Role
+from grids.models import Role, User
+from grids.queries import Scope
 from incidents.models import (
     ActorKind,
+    EmergencyCall,
     Event,
     FoundBy,
     Incident,
@@ -30,6 +34,9 @@ from incidents.models import (
 )
 from incidents.queries.listing import catalogue_names
 from incidents.queries.page import CasePage
+from incidents.queries.standing import is_called
+from incidents.services.standing import call_label
+from incidents.views.times import due
 from incidents.workflow import LADDER, action_label
 
 _LEVELS = {
@@ -202,6 +209,12 @@ _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("number", gettext_lazy("Number"), lambda d, i: str(d["number"])),
     ("was", gettext_lazy("Area before"), lambda d, i: str(d["was"])),
     ("now", gettext_lazy("Area now"), lambda d, i: str(d["now"])),
+    ("calls", gettext_lazy("Called"), lambda d, i: "、".join(map(str, d["calls"]))),
+    (
+        "tasks",
+        gettext_lazy("Tasks"),
+        lambda d, i: "；".join(f"{one['code']} → {one['to']}" for one in d["tasks"]),
+    ),
     ("into", gettext_lazy("Merged into"), lambda d, i: str(d["into"])),
     ("amount", gettext_lazy("More time"), _more_time),
     ("until", gettext_lazy("Until"), lambda d, i: _moment(d["until"])),
@@ -210,6 +223,88 @@ _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("solved", gettext_lazy("Solved?"), lambda d, i: _("Yes") if d["solved"] else _("No")),
     ("reopened", gettext_lazy("Opened again"), _reopened),
 )
+
+
+def channel_labels(kinds: Iterable[str]) -> list[str]:
+    """Return the names of channels a rule prescribes."""
+    return [str(labels(Channel.Kind)[kind]) for kind in kinds]
+
+
+def calls(
+    rows: Iterable[EmergencyCall], incident: Incident, user: User, scope: Scope
+) -> list[dict[str, Any]]:
+    """Return calls by standing order as a list says them.
+
+    ``state`` is "has" (acknowledged), "rings", "silent" (its time is over), "nobody" (vacant),
+    "waits" (its turn may come) or "spared" (somebody had it before). ``may``: the reader may say
+    "I have it".
+    """
+    held = list(rows)
+    answered = {row.kind for row in held if row.acknowledged_at}
+    last = {row.kind: row.pk for row in held if row.called_at}
+    commands = scope.holds(Role.COMMAND, [incident.county_id])
+    return [
+        {
+            "pk": row.pk,
+            "kind": row.get_kind_display(),
+            "position": row.position,
+            "label": call_label(row),
+            "state": (state := _call_state(row, answered, last)),
+            "words": CALL_WORDS[state],
+            "at": row.called_at,
+            "has_at": row.acknowledged_at,
+            "has": str(row.acknowledged_by or ""),
+            "seconds": row.seconds,
+            "channels": channel_labels(row.channels),
+            "may": state in {"rings", "silent"} and (commands or is_called(row, user, scope)),
+        }
+        for row in held
+    ]
+
+
+CALL_WORDS = {
+    "has": gettext_lazy("has it"),
+    "rings": gettext_lazy("called, not acknowledged yet"),
+    "silent": gettext_lazy("called, not acknowledged"),
+    "nobody": gettext_lazy("nobody holds the post"),
+    "waits": gettext_lazy("is called next if nobody answers"),
+    "spared": gettext_lazy("not needed"),
+}
+
+
+def _call_state(row: EmergencyCall, answered: set[str], last: Mapping[str, int]) -> str:
+    if row.acknowledged_at:
+        return "has"
+    if row.nobody:
+        return "nobody"
+    if row.called_at is None:
+        return "spared" if row.kind in answered else "waits"
+    return "rings" if last[row.kind] == row.pk and row.kind not in answered else "silent"
+
+
+def tasks(page: CasePage, user: User, scope: Scope, now: datetime) -> list[dict[str, Any]]:
+    """Return the tasks of a case as rows; ``url`` is "" where the reader may not open one."""
+    rows = []
+    for task in page.tasks:
+        task.parent = page.incident
+        clock = due(task, now)
+        ended = f"{timezone.localtime(task.ended_at):%m-%d %H:%M}" if task.ended_at else ""
+        seen = task.visible_by(user, scope)
+        rows.append(
+            {
+                "text": task.summary,
+                "code": task.tracking_code,
+                "url": reverse("incident", args=[task.tracking_code]) if seen else "",
+                "owner": str(task.owner or "–"),
+                "clock": clock,
+                "level": "done" if ended else "over" if task.overdue_at else clock.level,
+                "ended": ended,
+                "dropped": bool(ended) and task.verified_at is None,
+                "state": task.state,
+                "state_label": labels(State)[task.state],
+            }
+        )
+    return rows
 
 
 def suggestion(page: CasePage) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from incidents.queries.listing import Listed
 SOON = timedelta(hours=24)
 # A running clock is amber when this share of its time is left.
 WARN_SHARE = 0.25
+_WORKING = frozenset({Unit.WORKING_DAYS, Unit.WORKING_HOURS})
 _ICONS = {"over": "alarm", "paused": "player-pause"}
 
 
@@ -67,7 +68,18 @@ def due(incident: Incident | Listed, now: datetime) -> Due:
     left = (incident.due_at - now).total_seconds()
     level = "over" if left < 0 else "warn" if left < SOON.total_seconds() else "calm"
     words = _("%(time)s over") if left < 0 else _("%(time)s left")
-    return Due(words % {"time": span(left)}, level, incident.due_at)
+    return Due(words % {"time": _by_rule(incident, left, now)}, level, incident.due_at)
+
+
+def _by_rule(incident: Incident | Listed, left: float, now: datetime) -> str:
+    """Return the time left in the unit of the rule; by the calendar where a year is missing."""
+    unit = incident.due_unit or Unit.CALENDAR_DAYS
+    if unit in _WORKING:
+        try:
+            return span(WorkingCalendar.load().elapsed(now, incident.due_at, unit), unit)
+        except CalendarMissing:
+            unit = Unit.CALENDAR_DAYS
+    return span(left, unit)
 
 
 def clock(row: StageClock, calendar: WorkingCalendar, now: datetime) -> dict[str, Any]:
