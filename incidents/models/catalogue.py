@@ -151,7 +151,7 @@ class DeadlineVersion(models.Model):
             models.CheckConstraint(
                 name="deadline_more_time_has_a_unit",
                 condition=Q(more_amount__isnull=True, more_unit="")
-                | (Q(more_amount__gt=0) & ~Q(more_unit="")),
+                | (Q(more_amount__isnull=False, more_amount__gt=0) & ~Q(more_unit="")),
             ),
         ]
 

@@ -484,7 +484,8 @@ class Incident(models.Model):
             models.CheckConstraint(
                 name="incident_task_has_a_case_and_a_time",
                 condition=(
-                    Q(source="split", parent__isnull=False, task_amount__gt=0, task_count=0)
+                    Q(source="split", parent__isnull=False, task_count=0)
+                    & Q(task_amount__isnull=False, task_amount__gt=0)
                     & ~Q(task_unit="")
                 )
                 | (
