@@ -17,7 +17,13 @@ from incidents.services import systems
 from incidents.services.systems import SystemFields
 
 pytestmark = pytest.mark.django_db
-FORM = {"name": "市热线", "contact": "信息科", "scopes": ["report"], "daily_quota": "50"}
+FORM = {
+    "name": "市热线",
+    "contact": "信息科",
+    "scopes": ["report"],
+    "daily_quota": "50",
+    "minute_quota": "60",
+}
 
 
 @pytest.fixture
