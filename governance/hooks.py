@@ -13,7 +13,7 @@ from incidents.queries.score_readers import AREA_READERS
 CENTRE = frozenset({Role.COMMAND, Role.COUNTY_LEADER})
 # What the command centre keeps in the administration site: catalogue, rules, knowledge.
 KEPT_BY_COMMAND = (
-    *("category", "deadline*", "routingrule", "retentionrule", "article", "triage*"),
+    *("category", "deadline*", "retentionrule", "article", "triage*"),
     "scoreformula",
 )
 

@@ -6,13 +6,11 @@ changes. Cases and their timeline are shown and never edited.
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -26,13 +24,11 @@ from incidents.models import (
     Event,
     Incident,
     RetentionRule,
-    RoutingRule,
     ScoreFormula,
     TriageExample,
     TriageModel,
 )
 from incidents.services.knowledge import activate_model, save_article
-from incidents.services.routing import move_rule
 
 
 def show_deadlines(versions: QuerySet[DeadlineVersion]) -> SafeString:
@@ -86,84 +82,6 @@ class CategoryAdmin(RecordedAdmin):
             '<p><a href="{}">{}</a></p>', reverse("deadlines_of", args=[obj.code]), _("Change")
         )
         return link + show_deadlines(obj.deadline_versions.prefetch_related("deadlines"))
-
-
-class RuleForm(forms.ModelForm):
-    """A routing rule with its weekdays checked."""
-
-    def clean_weekdays(self) -> str:
-        days = self.cleaned_data["weekdays"]
-        if not set(days) <= set("1234567"):
-            raise forms.ValidationError(
-                _("Weekdays are digits from 1 (Monday) to 7 (Sunday), e.g. 67.")
-            )
-        return "".join(sorted(set(days)))
-
-
-@admin.register(RoutingRule)
-class RoutingRuleAdmin(RecordedAdmin):
-    """The routing table, first match wins. The last error of a rule stands beside it."""
-
-    subject_type = "routing_rule"
-    form = RuleForm
-    list_display = [
-        *("position", "name", "active", "conditions", "owner_kind", "department", "error"),
-    ]
-    list_display_links = ["name"]
-    list_filter = ["active", "owner_kind", "tier"]
-    list_select_related = ["category", "area", "department"]
-    search_fields = ["name"]
-    autocomplete_fields = ["category"]
-    raw_id_fields = ["area"]
-    readonly_fields = ["error"]
-    actions = ["move_up", "move_down", "forget_error"]
-    fieldsets = [
-        (None, {"fields": ["position", "name", "active", ("valid_from", "valid_to")]}),
-        (
-            _("When (an empty condition matches everything)"),
-            {
-                "fields": [
-                    *("category", "major", "area", "tier", "source", "weekdays"),
-                    ("from_time", "to_time"),
-                ]
-            },
-        ),
-        (_("Then"), {"fields": ["owner_kind", "department", "error"]}),
-    ]
-
-    @admin.display(description=_("conditions"))
-    def conditions(self, obj: RoutingRule) -> str:
-        parts = [
-            obj.category.label if obj.category else "",
-            obj.major,
-            str(obj.area or ""),
-            obj.get_tier_display() if obj.tier else "",
-            obj.get_source_display() if obj.source else "",
-            obj.weekdays,
-            f"{obj.from_time:%H:%M}–{obj.to_time:%H:%M}" if obj.from_time else "",
-        ]
-        return " · ".join(part for part in parts if part) or "—"
-
-    @admin.display(description=_("last error"))
-    def error(self, obj: RoutingRule) -> str:
-        if not obj.last_error:
-            return "—"
-        when = timezone.localtime(obj.last_error_at)
-        return format_html("{} <small>{}</small>", obj.last_error, when.strftime("%Y-%m-%d %H:%M"))
-
-    @admin.action(description=_("Move one place up"), permissions=["change"])
-    def move_up(self, request: HttpRequest, queryset: QuerySet[RoutingRule]) -> None:
-        for rule in queryset.order_by("position"):
-            move_rule(rule_id=rule.pk, up=True, actor=request.user)
-
-    @admin.action(description=_("Move one place down"), permissions=["change"])
-    def move_down(self, request: HttpRequest, queryset: QuerySet[RoutingRule]) -> None:
-        for rule in queryset.order_by("-position"):
-            move_rule(rule_id=rule.pk, up=False, actor=request.user)
-
-    @admin.action(description=_("Clear the last error"), permissions=["change"])
-    def forget_error(self, request: HttpRequest, queryset: QuerySet[RoutingRule]) -> None:
-        queryset.update(last_error="", last_error_at=None)
 
 
 @admin.register(RetentionRule)

@@ -25,6 +25,9 @@ ACTIONS = {
     "inspection.place_remove": _("Place taken off the list of an inspection"),
     "inspection.places_sheet": _("Places of inspections brought in by a sheet"),
     "reveal.reporter": _("Looked at who reported"),
+    "routing_rules.draft": _("Draft of the routing rules changed"),
+    "routing_rules.put_in_force": _("Routing rules put in force"),
+    "routing_rules.throw_away": _("Draft of the routing rules thrown away"),
     "routing_rule.move": _("Routing rule moved"),
     "standing_order.put": _("Standing order written"),
     "system.add": _("System connected"),
@@ -55,6 +58,7 @@ def connect() -> None:
     name_subject("category", _("Category"))
     name_subject("inspection", _("Inspection"), _inspections)
     name_subject("routing_rule", _("Routing rule"))
+    name_subject("routing_rules", _("Routing rules"))
     name_subject("standing_order", _("Standing order"))
     name_subject("system", _("Connected system"), _systems)
     name_subject("triage_model", _("AI model"))

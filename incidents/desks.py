@@ -37,6 +37,7 @@ DESKS = (
     Desk("systems", _("Connected systems"), "plug-connected", frozenset({Role.SYSTEM_ADMIN}), 85),
     Desk("standing_orders", _("Standing orders"), "urgent", RULE_KEEPERS, 81),
     Desk("deadlines", _("Deadlines"), "hourglass", RULE_KEEPERS, 80),
+    Desk("rules", _("Routing rules"), "route", RULE_KEEPERS, 79),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
     Desk("inspections", _("Inspections"), "clipboard-search", INSPECTION_READERS, 40),
     Desk("triage_models", _("AI triage model"), "sparkles", RULE_KEEPERS, 94),

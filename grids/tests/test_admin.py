@@ -270,6 +270,6 @@ def test_without_a_county_there_is_no_administrator(db, monkeypatch):
 
 def test_the_command_centre_keeps_the_catalogue_and_nothing_of_the_roster(county):
     client = staff(Role.COMMAND, county.county)
-    for page in ("incidents/category", "incidents/routingrule", "core/calendaryear"):
+    for page in ("incidents/category", "core/calendaryear"):
         assert client.get(f"/admin/{page}/").status_code == 200, page
     assert client.get("/admin/grids/posting/").status_code == 403

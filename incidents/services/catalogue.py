@@ -5,7 +5,7 @@ not: wording (incidents/data) and what a deadline does to a case (clocks.py).
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -340,12 +340,13 @@ def _load_rules(
     """Fill an empty routing table; a rule for a place this county does not have is left out."""
     if RoutingRule.objects.exists():
         return RoutingRule.objects.count()
-    codes = [county.code + row["area"] for row in rows if "area" in row]
+    named = [row for rule in rows for row in (rule, *rule["examples"]) if "area" in row]
+    codes = [county.code + row["area"] for row in named]
     areas = {area.code: area for area in Area.objects.open().filter(code__in=codes)}
     kept = [row for row in rows if "area" not in row or county.code + row["area"] in areas]
     RoutingRule.objects.bulk_create(
         RoutingRule(
-            position=10 * number,
+            position=number,
             name=row["name"],
             category=categories[row["category"]] if "category" in row else None,
             major=row.get("major", ""),
@@ -356,7 +357,30 @@ def _load_rules(
             to_time=row.get("to_time"),
             owner_kind=row["owner_kind"],
             department=departments[row["department"]] if "department" in row else None,
+            examples=[
+                _rule_example(one, categories, departments, areas, county)
+                for one in row["examples"]
+                if "area" not in one or county.code + one["area"] in areas
+            ],
         )
         for number, row in enumerate(kept, 1)
     )
     return len(kept)
+
+
+def _rule_example(
+    row: Mapping[str, str],
+    categories: Mapping[str, Category],
+    departments: Mapping[str, Department],
+    areas: Mapping[str, Area],
+    county: Area,
+) -> dict[str, Any]:
+    """Return a shipped example as rules keep it: codes become ids."""
+    kind, _colon, code = row["target"].partition(":")
+    return {
+        "text": row["text"],
+        "category": categories[row["category"]].pk,
+        "area": areas[county.code + row["area"]].pk if "area" in row else None,
+        "time": row.get("time"),
+        "target": f"{kind}:{departments[code].pk}" if code else kind,
+    }

@@ -4,6 +4,7 @@ The first receiver owns a case until somebody else accepts it; an arbiter's
 decision is final; nothing goes down to a village that villages do not do.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -26,9 +27,10 @@ from incidents.models import (
 )
 from incidents.registry import handovers
 from incidents.services import clocks, routing, standing
+from incidents.services.assigning import assign
 from incidents.services.handling import lapse_requests
 from incidents.services.step import Step, lock, required, step
-from incidents.workflow import COMMAND_RUNG, SYSTEM, Actor, area_of_rung
+from incidents.workflow import COMMAND_RUNG, LADDER, SYSTEM, Actor, area_of_rung
 
 VILLAGE_LEVELS: frozenset[str] = frozenset({Level.VILLAGE, Level.GRID, Level.UNIT})
 
@@ -106,7 +108,7 @@ def dispatch_by_rules(*, incident_id: int) -> Incident | None:
     incident = lock(incident_id)
     decision = routing.decide(incident)
     if decision.owner is None:
-        routing.explain(incident, decision)
+        routing.tell_undecided(incident, decision)
         return None
     return dispatch(
         incident_id=incident_id,
@@ -155,16 +157,34 @@ def check_target(
         raise Invalid(_("A case goes to a town, village, grid or unit."), field="owner")
     if not _same_town(incident, area):
         raise Invalid(_("This area is not in the town of the case."), field="owner")
-    category = incident.category
-    assert category is not None  # triage comes before
-    if area.level in VILLAGE_LEVELS and not category.village_allowed:
+    check_village_list(incident.category, area)
+
+
+def check_village_list(category: Category | None, area: Area | None) -> None:
+    """Raise NotAllowed, naming the item, for a village, grid or unit that does not do it."""
+    if area is None or area.level not in VILLAGE_LEVELS:
+        return
+    if category is None or not category.village_allowed:
         raise NotAllowed(
             _(
-                "“%(category)s” is not on the list of what villages do; "
+                "“%(item)s” (%(code)s) is not on the list of what villages do; "
                 "it cannot be sent to a village or grid."
-            )
-            % {"category": category.label}
+            ),
+            item=category.label if category else "–",
+            code=category.code if category else "–",
         )
+
+
+def fit_for(incident: Incident, area: Area) -> Area:
+    """Return the area, or the town above it where villages do not do such things any more.
+
+    For roads nobody chooses: a case that climbs or is opened again must not stop at the list.
+    """
+    if area.level in VILLAGE_LEVELS and not (
+        incident.category and incident.category.village_allowed
+    ):
+        return Area.objects.get(path__in=area.lineage_paths, level=Level.TOWN)
+    return area
 
 
 def _same_town(incident: Incident, area: Area) -> bool:
@@ -175,20 +195,33 @@ def _same_town(incident: Incident, area: Area) -> bool:
     )
 
 
-def hand_to(case: Step, *, department: Department | None = None, area: Area | None = None) -> None:
-    """Give the case to its next owner and start its clocks."""
+def hand_to(
+    case: Step,
+    *,
+    department: Department | None = None,
+    area: Area | None = None,
+    roles: Sequence[str] = (),
+) -> None:
+    """Give the case to its next owner, a grid's to one of its workers, and start its clocks.
+
+    Raises NotAllowed for a village that does not do such things, whoever sends it there.
+    """
     incident = case.incident
+    check_village_list(incident.category, area)
     clocks.finish(case, Stage.TRIAGE)
     clocks.drop(case, Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND, Stage.VERIFY)
     incident.owner_department, incident.owner_area = department, area
-    incident.handler = None
+    assign(case, area, roles=roles)
     incident.dispatched_at = case.now
     incident.accepted_at = incident.arrived_at = incident.responded_at = None
     incident.rung = 0
     if incident.deadline_version_id is None:
         incident.deadline_version = clocks.current_version(incident.category, on=case.now)
     clocks.start(case, Stage.ACCEPT, Stage.RESOLVE)
-    case.tell_owner("dispatched")
+    if incident.handler_id:
+        case.tell("dispatched", user_id=incident.handler_id)
+    else:
+        case.tell_owner("dispatched")
 
 
 def take_up(*, incident_id: int, rung: int, now: datetime) -> Incident:
@@ -206,7 +239,8 @@ def take_up(*, incident_id: int, rung: int, now: datetime) -> Incident:
             case.tell_command("taken_up_here")
         else:
             case.to(State.DISPATCHED)
-            hand_to(case, area=Area.objects.get(pk=area_of_rung(incident, rung)))
+            area = Area.objects.get(pk=area_of_rung(incident, rung))
+            hand_to(case, area=fit_for(incident, area), roles=(LADDER[rung],))
         incident.rung = rung
     return incident
 

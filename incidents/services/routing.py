@@ -1,17 +1,19 @@
 """Routing rules: ordered data, first match wins, every decision explained.
 
-A rule that errors is skipped, and both the timeline and the rule itself show it.
+A rule that errors is skipped, and both the timeline and the rule itself show it. What must not
+live here: changing the table (rule_table.py).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, time
 
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from core.services import audit
-from grids.models import Area, Department, Level, User
+from grids.models import Area, Department, Level
+from incidents import rule_words
 from incidents.models import Incident, OwnerKind, RoutingRule
 from incidents.services.step import background_row
 from incidents.workflow import SYSTEM
@@ -27,11 +29,14 @@ class RuleError(Exception):
 class Decision:
     """Where the rules send a case: at most one owner, and what each rule said.
 
-    ``explanation`` rows: {"rule", "position", "outcome": "matched" | "passed" | "error", "why"}.
+    ``explanation`` rows: {"rule", "version", "position", "outcome": "matched" | "passed" |
+    "error", "why"}, and "because" of the one that matched: copies, which no change of a rule
+    rewrites. ``rule`` is the one that matched.
     """
 
     department: Department | None = None
     area: Area | None = None
+    rule: RoutingRule | None = None
     explanation: list[dict] = field(default_factory=list)
 
     @property
@@ -40,18 +45,33 @@ class Decision:
         return self.department or self.area
 
 
+def rules_in_force() -> list[RoutingRule]:
+    """Return the rules that are on, in order (1 query)."""
+    rows = RoutingRule.objects.filter(active=True)
+    return list(rows.select_related("area", "department", "category"))
+
+
 def decide(
-    incident: Incident, *, now: datetime | None = None, record_errors: bool = True
+    incident: Incident,
+    *,
+    rules: Iterable[RoutingRule] | None = None,
+    now: datetime | None = None,
+    record_errors: bool = True,
+    explain: bool = True,
 ) -> Decision:
-    """Return the first matching rule's owner for a triaged case (2–3 queries)."""
+    """Return the first matching rule's owner for a triaged case (2–3 queries).
+
+    ``rules`` instead of those in force tries others; nothing is written about them then.
+    ``explain`` left out, only the owner is found, which is quicker.
+    """
     now = timezone.localtime(now or timezone.now())
     decision = Decision()
-    for rule in RoutingRule.objects.filter(active=True).select_related(
-        "area", "department", "category"
-    ):
+    record_errors = record_errors and rules is None
+    for rule in rules_in_force() if rules is None else rules:
         miss = mismatch(rule, incident, now)
-        if miss:
-            decision.explanation.append(_row(rule, "passed", miss))
+        if miss is not None:
+            if explain:
+                decision.explanation.append(_row(rule, "passed", str(miss)))
             continue
         try:
             owner = _owner(rule, incident)
@@ -62,7 +82,11 @@ def decide(
                     last_error=str(error)[:300], last_error_at=now
                 )
             continue
-        decision.explanation.append(_row(rule, "matched", str(owner or _("left to a dispatcher"))))
+        decision.rule = rule
+        if explain:
+            why = str(owner or _("left to a dispatcher"))
+            row = _row(rule, "matched", why) | {"because": rule_words.because(rule)}
+            decision.explanation.append(row)
         if isinstance(owner, Department):
             decision.department = owner
         else:
@@ -72,31 +96,52 @@ def decide(
 
 
 def _row(rule: RoutingRule, outcome: str, why: str) -> dict:
-    return {"rule": rule.name, "position": rule.position, "outcome": outcome, "why": why}
+    return {
+        "rule": rule.name,
+        "version": rule.version,
+        "position": rule.position,
+        "outcome": outcome,
+        "why": why,
+    }
 
 
-def mismatch(rule: RoutingRule, incident: Incident, now: datetime) -> str:
-    """Return why the rule does not apply, or "" when it does. ``now`` is local time."""
+# Why a rule does not apply. Lazy: a preview asks thousands of times and reads none of them.
+_NOT_IN_FORCE_YET = gettext_lazy("not in force yet")
+_NO_LONGER_IN_FORCE = gettext_lazy("no longer in force")
+_OTHER_CATEGORY = gettext_lazy("another category")
+_OTHER_MAJOR_CLASS = gettext_lazy("another major class")
+_OTHER_WORDS = gettext_lazy("other words")
+_OTHER_AREA = gettext_lazy("another area")
+_OTHER_TIER = gettext_lazy("another tier")
+_OTHER_SOURCE = gettext_lazy("another source")
+_OTHER_WEEKDAY = gettext_lazy("another weekday")
+_OTHER_TIME = gettext_lazy("another time of day")
+
+
+def mismatch(rule: RoutingRule, incident: Incident, now: datetime) -> object | None:
+    """Return why the rule does not apply, None when it does. ``now`` is local time."""
     if rule.valid_from and now.date() < rule.valid_from:
-        return _("not in force yet")
+        return _NOT_IN_FORCE_YET
     if rule.valid_to and now.date() >= rule.valid_to:
-        return _("no longer in force")
+        return _NO_LONGER_IN_FORCE
     if rule.category_id and rule.category_id != incident.category_id:
-        return _("another category")
+        return _OTHER_CATEGORY
     if rule.major and (not incident.category or rule.major != incident.category.major):
-        return _("another major class")
+        return _OTHER_MAJOR_CLASS
+    if rule.words and not any(word in incident.text for word in rule.words):
+        return _OTHER_WORDS
     if rule.area and not incident.area.path.startswith(rule.area.path):
-        return _("another area")
+        return _OTHER_AREA
     if rule.tier and rule.tier != incident.tier:
-        return _("another tier")
+        return _OTHER_TIER
     if rule.source and rule.source != incident.source:
-        return _("another source")
+        return _OTHER_SOURCE
     if rule.weekdays and str(now.isoweekday()) not in rule.weekdays:
-        return _("another weekday")
+        return _OTHER_WEEKDAY
     start, end = rule.from_time, rule.to_time
     if start is not None and end is not None and not _within(start, end, now.time()):
-        return _("another time of day")
-    return ""
+        return _OTHER_TIME
+    return None
 
 
 def _within(start: time, end: time, moment: time) -> bool:
@@ -139,36 +184,10 @@ def _owner(rule: RoutingRule, incident: Incident) -> Department | Area | None:
     return area
 
 
-def explain(incident: Incident, decision: Decision) -> None:
+def tell_undecided(incident: Incident, decision: Decision) -> None:
     """Put an undecided routing on the timeline; the caller holds the case's lock."""
     with background_row(
         incident=incident, action="route", actor=SYSTEM, now=timezone.now()
     ) as case:
         case.data = {"explanation": decision.explanation}
         case.tell_command("to_dispatch")
-
-
-def move_rule(*, rule_id: int, up: bool, actor: User) -> None:
-    """Swap a rule with its neighbour above or below; at the end of the table nothing happens."""
-    with transaction.atomic():
-        rules = list(RoutingRule.objects.select_for_update().order_by("position"))
-        at = next(n for n, rule in enumerate(rules) if rule.pk == rule_id)
-        other = at - 1 if up else at + 1
-        if not 0 <= other < len(rules):
-            return
-        mine, theirs = rules[at], rules[other]
-        # Positions are unique at every moment: step aside, let the neighbour in, take its place.
-        aside = rules[-1].position + 1
-        for rule, position in (
-            (mine, aside),
-            (theirs, mine.position),
-            (mine, theirs.position),
-        ):
-            RoutingRule.objects.filter(pk=rule.pk).update(position=position)
-        audit.record(
-            actor=actor,
-            action="routing_rule.move",
-            subject_type="routing_rule",
-            subject_id=rule_id,
-            data={"from": mine.position, "to": theirs.position},
-        )

@@ -29,7 +29,7 @@ from incidents.models import (
 )
 from incidents.queries import acted_in_round
 from incidents.services import clocks, whistle
-from incidents.services.dispatching import back_to_command, hand_to, without_owner
+from incidents.services.dispatching import back_to_command, fit_for, hand_to, without_owner
 from incidents.services.step import Step, parent_of, person, required, step
 from incidents.workflow import (
     COMMAND_RUNG,
@@ -231,7 +231,7 @@ def reopen(case: Step) -> None:
         case.tell_command("supervised")
         return
     if area and area.level in {Level.UNIT, Level.GRID, Level.VILLAGE}:
-        above = parent_of(area)
+        above = fit_for(incident, parent_of(area))
         case.to(State.DISPATCHED)
         case.data["reopened"] = above.level
         hand_to(case, area=above)

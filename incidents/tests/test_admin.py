@@ -5,13 +5,10 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
 
-from core.models import AuditEntry
 from incidents.models import (
     Article,
     Category,
     Event,
-    OwnerKind,
-    RoutingRule,
     TriageModel,
 )
 from incidents.services.catalogue import load_catalogue
@@ -46,7 +43,7 @@ def fields_of(response):
 @pytest.mark.parametrize(
     "model",
     [
-        *("category", "routingrule", "article", "triageexample"),
+        *("category", "article", "triageexample"),
         *("triagemodel", "incident", "event"),
     ],
 )
@@ -81,35 +78,6 @@ def test_the_article_saved_is_found_by_its_words(admin, world):
     assert "提取" in Article.objects.get().bigrams
 
 
-def test_rules_are_moved_and_their_error_is_shown(admin, world):
-    first, second = (
-        RoutingRule.objects.create(position=n, name=f"规则{n}", owner_kind=OwnerKind.PERSON)
-        for n in (1, 2)
-    )
-    RoutingRule.objects.update(last_error="这个区域已撤销", last_error_at=timezone.now())
-    url = reverse("admin:incidents_routingrule_changelist")
-    assert "这个区域已撤销" in admin.get(url).content.decode()
-    admin.post(url, {"action": "move_up", "_selected_action": [second.pk]})
-    assert list(RoutingRule.objects.all()) == [second, first]
-    admin.post(url, {"action": "forget_error", "_selected_action": [second.pk]})
-    assert RoutingRule.objects.get(pk=second.pk).last_error == ""
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {"weekdays": "8"},
-        {"owner_kind": "department"},
-        {"from_time": "20:00"},
-    ],
-)
-def test_a_rule_that_makes_no_sense_is_refused_on_the_form(admin, world, bad):
-    data = {"position": 1, "name": "规则", "owner_kind": "person", "active": "on"} | bad
-    response = admin.post(reverse("admin:incidents_routingrule_add"), data)
-    assert response.status_code == 200
-    assert not RoutingRule.objects.exists()
-
-
 def test_a_trained_version_is_put_in_force(admin, world):
     rows = [
         TriageModel.objects.create(
@@ -131,14 +99,3 @@ def test_cases_and_their_timeline_are_only_read(admin, world):
         assert admin.post(change(row), {}).status_code == 403
         url = reverse(f"admin:incidents_{row._meta.model_name}_delete", args=[row.pk])
         assert admin.post(url, {"post": "yes"}).status_code == 403
-
-
-def test_every_change_of_a_routing_rule_is_on_record(admin):
-    rule = RoutingRule.objects.create(position=1, name="夜间", owner_kind=OwnerKind.PERSON)
-    data = fields_of(admin.get(change(rule))) | {"name": "夜间转指挥中心"}
-    assert admin.post(change(rule), data).status_code == 302
-    delete = reverse("admin:incidents_routingrule_delete", args=[rule.pk])
-    assert admin.post(delete, {"post": "yes"}).status_code == 302
-    found = AuditEntry.objects.filter(subject_type="routing_rule", subject_id=rule.pk)
-    done = set(found.values_list("action", flat=True))
-    assert {"admin_changed", "admin_deleted"} <= done

@@ -98,7 +98,7 @@ def test_changed_deadlines_become_a_new_version_and_the_old_one_stays(
 
 def test_the_routing_table_is_the_countys_own_once_it_is_there(county):
     load_catalogue(county=county)
-    RoutingRule.objects.exclude(position=10).delete()
+    RoutingRule.objects.exclude(position=1).delete()
     load_catalogue(county=county)
     assert RoutingRule.objects.count() == 1
 

@@ -103,6 +103,7 @@ def _event(event: Event, incident: Incident) -> dict[str, Any]:
         "level": level(event.action, event.from_state, event.to_state),
         "note": event.note,
         "data": facts(event, incident),
+        "decided": _decided(event.data.get("explanation") or []),
         "explanation": [_rule(row) for row in event.data.get("explanation") or []],
         "photos": [photo(pk) for pk in event.photo_ids],
     }
@@ -119,6 +120,20 @@ def _rule(row: Mapping[str, Any]) -> dict[str, Any]:
     marks = {"matched": ("check", _("matched")), "error": ("alert-triangle", _("error"))}
     icon, label = marks.get(row.get("outcome", ""), ("minus", _("passed over")))
     return {**row, "icon": icon, "label": label}
+
+
+def _decided(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return in one sentence which rule decided and why, as it was written down then."""
+    row = next((row for row in rows if row.get("outcome") == "matched"), None)
+    # Rows of before versions and reasons were kept say neither.
+    if row is None or "because" not in row:
+        return ""
+    return _("Rule %(n)s “%(rule)s” (version %(version)s) decided: %(because)s.") % {
+        "n": row["position"],
+        "rule": row["rule"],
+        "version": row["version"],
+        "because": row["because"],
+    }
 
 
 def facts(event: Event, incident: Incident) -> list[tuple[str, str]]:
@@ -158,6 +173,24 @@ def _rung(rung: Any) -> str:
 
 def _target(name: str) -> str:
     return _("Mediation") if name == "mediation" else name
+
+
+def _assigned(data: Mapping[str, Any], _incident: Incident) -> str:
+    """Return who of several was given the case, and why."""
+    one = data["assigned"]
+    words = one["name"]
+    if one["stands_for"]:
+        words = _("%(who)s, who stands in for %(absent)s") % {
+            "who": words,
+            "absent": one["stands_for"],
+        }
+    load = {"n": one["in_hand"], "late": one["late"], "of": one["of"]}
+    why = []
+    if one["of"] > 1:
+        why.append(_("has least of %(of)s in hand: %(n)s, %(late)s late") % load)
+    if one["away"]:
+        why.append(_("on leave: %(names)s") % {"names": "、".join(one["away"])})
+    return f"{words}（{'；'.join(why)}）" if why else words
 
 
 def _more_time(data: Mapping[str, Any], _incident: Incident) -> str:
@@ -206,6 +239,7 @@ _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("meet_at", gettext_lazy("Meet at"), lambda d, i: _moment(d["meet_at"])),
     ("meet_place", gettext_lazy("Meeting place"), lambda d, i: str(d["meet_place"])),
     ("to", gettext_lazy("Sent to"), lambda d, i: _target(str(d["to"]))),
+    ("assigned", gettext_lazy("Given to"), _assigned),
     ("number", gettext_lazy("Number"), lambda d, i: str(d["number"])),
     ("was", gettext_lazy("Area before"), lambda d, i: str(d["was"])),
     ("now", gettext_lazy("Area now"), lambda d, i: str(d["now"])),
@@ -425,6 +459,8 @@ def waiting_for(incident: Incident) -> str:
         State.SUSPENDED: _("Suspended until %(until)s."),
         State.SUPERVISED: _("Waiting for the command centre: opened again too often."),
     }
+    if incident.owner_area and incident.handler:
+        name = f"{name} {incident.handler}"
     until = incident.suspended_until
     return sentences.get(incident.state, "") % {
         "owner": name,
