@@ -35,7 +35,7 @@ from grids.services.visits import SentVisit, record_visit
 from incidents.factories import World, draft_photo
 from incidents.factories import actor as acting
 from incidents.models import HookDelivery, Incident, System, Webhook
-from incidents.services import inspections, standing
+from incidents.services import hotline_sheet, inspections, standing
 from mediation.factories import dispute_at, mediator_in
 from mediation.models import DisputeState
 
@@ -208,6 +208,12 @@ class Border:
             system=system, address="https://hotline.invalid", secret="whs_x", events=[]
         )
         told = HookDelivery.objects.create(webhook=hook, event_id=uuid4(), event="test")
+        orders = hotline_sheet.take(
+            system_id=system.pk,
+            data=MARK.encode("utf-8-sig"),
+            file_name="x.csv",
+            actor=world.command,
+        )
         return {
             "inspections/": {"pk": campaign.pk, "place_id": firm.pk},
             "inspections/sheet/": {"upload_id": firms.pk},
@@ -243,6 +249,7 @@ class Border:
             "territory/reorganise/": {"pk": act.pk, "action": "submit", "key": "incidents:open"},
             "scores/people/": {"pk": worker.pk},
             "incidents/": {"code": case.tracking_code, "action": "accept"},
+            "hotline/import/": {"upload_id": orders.pk},
             "systems/": {"pk": hook.pk, "act": "close", "delivery": told.pk},
             "calls/": {"pk": call.pk},
             "worker/sent/": {"code": case.tracking_code},
