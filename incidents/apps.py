@@ -66,6 +66,12 @@ class IncidentsConfig(AppConfig):
             waiting=moving.waiting,
         )
         moves.register(
+            "standing_orders",
+            labels=standing.FOLLOWED,
+            count=standing.count_followers,
+            follow=standing.follow_areas,
+        )
+        moves.register(
             "systems",
             labels=systems.FOLLOWED,
             count=systems.count_followers,

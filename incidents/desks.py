@@ -58,6 +58,7 @@ NOTICES = {
     "call_unanswered": (_("Nobody answered the calls in an emergency"), "over"),
     "triage_failed": (_("The triage stopped with an error; please decide yourself"), "warn"),
     "calendar_missing": (_("The working calendar of a year is missing"), "over"),
+    "calendar_wanted": (_("A year of the working calendar is not imported yet"), "warn"),
     "to_dispatch": (_("A case waits to be dispatched"), "calm"),
     "whistle_wanted": (_("A complex case wants a whistle"), "warn"),
     "dispatched": (_("A case was sent to you; please accept it"), "calm"),
@@ -112,6 +113,7 @@ GROUPS: dict[str, frozenset[str]] = {
             "supervised",
             "supervision",
             "calendar_missing",
+            "calendar_wanted",
         }
     ),
     Group.ANSWER: frozenset(
@@ -150,7 +152,16 @@ def _emergency_call(data: Mapping[str, Any]) -> str:
     return reverse("emergency_call", args=[data["call"]])
 
 
-_LEADS_TO = {"standing_call": _emergency_call, "rate_please": _rating, "hook_stopped": _webhook}
+def _deadlines(data: Mapping[str, Any]) -> str:
+    return reverse("deadlines")
+
+
+_LEADS_TO = {
+    "calendar_wanted": _deadlines,
+    "standing_call": _emergency_call,
+    "rate_please": _rating,
+    "hook_stopped": _webhook,
+}
 
 
 def connect() -> None:

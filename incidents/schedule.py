@@ -40,6 +40,12 @@ BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="10"),
         "options": {"expires": 3600},
     },
+    # In the morning, when somebody is there to act; once a week it is told.
+    "warn-of-calendar": {
+        "task": "incidents.tasks.warn_of_calendar",
+        "schedule": crontab(hour="8", minute="20"),
+        "options": {"expires": 3600},
+    },
     "sweep-drafts": {
         "task": "incidents.tasks.sweep_drafts",
         "schedule": 3600.0,

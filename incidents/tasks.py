@@ -4,6 +4,7 @@ from celery import shared_task
 
 from incidents.services import (
     assessments,
+    calendar_warning,
     drafts,
     figures,
     hook_sending,
@@ -47,6 +48,12 @@ def fold_scores() -> None:
 def assess_month() -> None:
     """Write last month into the files of those who work on the grids, once it is not there yet."""
     assessments.assess_last_month()
+
+
+@shared_task
+def warn_of_calendar() -> None:
+    """Remind those who can import it of a missing year of the working calendar."""
+    calendar_warning.warn()
 
 
 @shared_task

@@ -17,6 +17,7 @@ from core.services.timers import set_timers
 from governance.demo import stories
 from governance.demo.coverage import build_coverage
 from governance.demo.disputes import build_disputes
+from governance.demo.emergencies import build_emergencies
 from governance.demo.households import build_households
 from governance.demo.network import build_network
 from governance.demo.people import build_people
@@ -68,6 +69,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         build_worker_files(progress=phase("Workers' files and cards", 48))
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
+        build_emergencies(county)
         phase("Figures", 1)(_figures())
         phase("Scores", incidents)(_scores())
         share = incidents / stories.COUNT

@@ -231,24 +231,36 @@ def _load_categories(
 def _load_deadlines(rows: Sequence[dict], categories: dict[str, Category]) -> int:
     """Write a version for each item whose deadlines differ from its newest; return how many."""
     wanted: dict[int | None, list[Term]] = {None: list(COUNTY_TERMS)}
+    more: dict[int | None, tuple[int, str]] = {}
     for row in rows:
-        wanted[categories[row["code"]].pk] = _terms_of(row)
+        pk = categories[row["code"]].pk
+        wanted[pk] = _terms_of(row)
+        if "more" in row:
+            more[pk] = (row["more"]["amount"], row["more"]["unit"])
     newest: dict[int | None, DeadlineVersion] = {}
     for version in DeadlineVersion.objects.order_by("version").prefetch_related("deadlines"):
         newest[version.category_id] = version
     changed = []
     for category_id, terms in wanted.items():
         last = newest.get(category_id)
-        if last is None or _content(last) != set(terms):
+        amount, unit = more.get(category_id, (None, ""))
+        if last is None or _content(last) != set(terms) or _capped(last, amount, unit):
             version = DeadlineVersion(
                 category_id=category_id,
                 version=last.version + 1 if last else 1,
                 valid_from=timezone.localdate() if last else FIRST_VALID_FROM,
+                more_amount=amount,
+                more_unit=unit,
             )
             changed.append((version, terms))
     DeadlineVersion.objects.bulk_create([version for version, _terms in changed])
     _write_terms(changed)
     return len(changed)
+
+
+def _capped(version: DeadlineVersion, amount: int | None, unit: str) -> bool:
+    """Whether the shipped files cap extensions otherwise; where they do not, the county may."""
+    return amount is not None and (version.more_amount, version.more_unit) != (amount, unit)
 
 
 def _content(version: DeadlineVersion) -> set[Term]:

@@ -5,19 +5,23 @@ process that dies loses none of them. What must not live here: which order holds
 (queries/standing.py), and when an emergency is one (services/triage.py, dispatching.leave).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.models import Channel, Timer
 from core.services import audit, outbox
 from core.services.timers import TimerSpec, cancel_timers, set_timers
 from grids.models import Area, Department, Level, Role, User
+from grids.moves import Areas
 from incidents.models import (
     CALLED_ROLES,
     EmergencyCall,
@@ -203,6 +207,35 @@ def on_unanswered(timers: list[Timer], now: datetime) -> list[Timer]:
         if not any(row.acknowledged_at for row in run):
             _call_next(incident, run, now)
     return busy
+
+
+FOLLOWED: Mapping[str, Any] = {"standing_orders": gettext_lazy("Standing orders")}
+
+
+def count_followers(areas: Areas) -> dict[str, int]:
+    """Return how many orders of today or later are for areas that would be merged (1 query)."""
+    merged = [old for old, new in areas.items() if old != new]
+    return {"standing_orders": _lasting(timezone.localdate()).filter(area__in=merged).count()}
+
+
+def follow_areas(areas: Areas, *, on: date, actor: User | None) -> dict[str, int]:
+    """Let orders of merged areas end on the day, or go along where none of the kind stands yet."""
+    found = count_followers(areas)
+    for old, new in areas.items():
+        if old == new:
+            continue
+        for order in _lasting(on).select_for_update().filter(area=old):
+            begins = max(order.valid_from, on)
+            taken = _lasting(begins).filter(kind=order.kind, area=new).exists()
+            if not taken:
+                StandingOrder.objects.filter(pk=order.pk).update(area=new)
+            elif order.valid_from < on:
+                StandingOrder.objects.filter(pk=order.pk).update(valid_to=on)
+    return found
+
+
+def _lasting(day: date) -> QuerySet[StandingOrder]:
+    return StandingOrder.objects.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=day))
 
 
 @dataclass(frozen=True)

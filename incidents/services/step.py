@@ -327,14 +327,15 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         public=case.public,
     )
     children: list[Model] = [event, *case.take_counts()]
-    children += hook_queue.messages(
-        key=f"incident:{incident.pk}:{incident.last_seq}",
-        facts={"incident": incident.pk, "seq": incident.last_seq},
-        action=case.action,
-        before=case.from_state,
-        after=incident.state,
-        data=event.data,
-    )
+    if incident.parent_id is None:
+        children += hook_queue.messages(
+            key=f"incident:{incident.pk}:{incident.last_seq}",
+            facts={"incident": incident.pk, "seq": incident.last_seq},
+            action=case.action,
+            before=case.from_state,
+            after=incident.state,
+            data=event.data,
+        )
     if case.action not in UNSCORED and incident.parent_id is None:
         children.append(CaseChange())
     if case.actor.kind == ActorKind.USER:

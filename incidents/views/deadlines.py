@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -16,7 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.errors import GeshiError
 from core.form_errors import put_errors
+from core.queries import missing_calendar_years
 from grids.access import roles
+from grids.backends import may_open_admin
 from incidents.desks import RULE_KEEPERS
 from incidents.forms.deadlines import DeadlinesForm, LadderForm
 from incidents.models import Category, DeadlineVersion, Ladder
@@ -37,7 +40,14 @@ def deadlines(request: HttpRequest) -> HttpResponse:
     """List the deadlines in force of every item, the county's own first."""
     text = request.GET.get("q", "").strip()[:60]
     county, *rows = deadline_rows(today=timezone.localdate(), text=text)
-    context = {"county": county, "rows": rows, "q": text}
+    may = may_open_admin(request.user, request.scope, "core.add_calendaryear")
+    context = {
+        "county": county,
+        "rows": rows,
+        "q": text,
+        "missing_years": missing_calendar_years(timezone.now()),
+        "calendar_url": reverse("admin:core_calendaryear_add") if may else "",
+    }
     return render(request, "incidents/deadlines.html", context)
 
 
