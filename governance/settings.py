@@ -350,6 +350,14 @@ METRICS_TOKEN = os.environ.get("GESHI_METRICS_TOKEN", "")
 OUTBOUND_NETWORKS = [n for n in os.environ.get("GESHI_OUTBOUND_NETWORKS", "").split(",") if n]
 OUTBOUND_PLAIN_HOSTS = [h for h in os.environ.get("GESHI_OUTBOUND_PLAIN_HOSTS", "").split(",") if h]
 
+# A model outside this house that helps to choose and word answers: the address of an API that
+# speaks OpenAI's chat completions (…/v1), its key and the model's name. Empty: nothing leaves.
+AI_URL = os.environ.get("GESHI_AI_URL", "")
+AI_KEY = os.environ.get("GESHI_AI_KEY", "")
+AI_MODEL = os.environ.get("GESHI_AI_MODEL", "")
+# Within so many seconds its whole answer must be there.
+AI_SECONDS = float(os.environ.get("GESHI_AI_TIMEOUT", "10"))
+
 # A file outside the database, best on another machine's disk, to which the head of the audit chain
 # is appended every minute; `verify_audit --anchor` compares with it.
 AUDIT_ANCHOR = os.environ.get("GESHI_AUDIT_ANCHOR", "")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from governance.views import command, health, map, scores, towns
+from governance.views import ai, command, health, map, scores, towns
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("scores/cases/", scores.scores_cases, name="scores_cases"),
     path("scores/mine/", scores.scores_mine, name="scores_mine"),
     path("scores/people/<int:pk>/", scores.scores_person, name="scores_person"),
+    path("ai/", ai.ai, name="ai"),
+    path("ai/cases/", ai.ai_cases, name="ai_cases"),
     path("map/areas/", map.areas, name="map_areas"),
     path("map/points/", map.points, name="map_points"),
     path("api/v1/", include("governance.api.urls")),

@@ -17,6 +17,7 @@ class IncidentsConfig(AppConfig):
         from incidents import audit_words, desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
+            asking,
             contact,
             handling,
             hook_queue,
@@ -52,6 +53,7 @@ class IncidentsConfig(AppConfig):
         )
         retention.register("visit_point", forget_visits.thin_points, subject_type="visit")
         retention.register("visit_diary", forget_visits.forget_diaries, subject_type="visit")
+        retention.register("ai_call", asking.forget_calls, subject_type="ai_call")
         doors.register(needs.open_case)
         moves.register(
             "incidents",

@@ -11,6 +11,8 @@ from incidents.models import Incident, Inspection, System
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 
 ACTIONS = {
+    "ai_call.forget_contact": _("Question to a model outside erased by rule"),
+    "ai_switch.set": _("AI switched for an item"),
     "article.save": _("Article of the knowledge base saved"),
     "catalogue.deadlines": _("Deadlines changed"),
     "catalogue.ladder": _("Escalation ladder changed"),
@@ -54,6 +56,7 @@ def connect() -> None:
     steps = (*TRANSITIONS, *SYSTEM_ROWS)
     name_actions({f"incident.{action}": action_label(action) for action in steps})
     name_subject("incident", _("Case"), _cases)
+    name_subject("ai_call", _("Question to a model outside"))
     name_subject("article", _("Article"))
     name_subject("category", _("Category"))
     name_subject("inspection", _("Inspection"), _inspections)

@@ -40,7 +40,8 @@ DESKS = (
     Desk("rules", _("Routing rules"), "route", RULE_KEEPERS, 79),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
     Desk("inspections", _("Inspections"), "clipboard-search", INSPECTION_READERS, 40),
-    Desk("triage_models", _("AI triage model"), "sparkles", RULE_KEEPERS, 94),
+    Desk("ai", _("How AI did"), "robot", RULE_KEEPERS | {Role.COUNTY_LEADER}, 93),
+    Desk("ai_calls", _("Asked outside"), "message-question", frozenset({Role.AUDIT_ADMIN}), 95),
 )
 
 PHONE_TABS = (

@@ -24,6 +24,12 @@ BEAT_SCHEDULE = {
         "schedule": crontab(hour="3", minute="40"),
         "options": {"expires": 3600},
     },
+    # At once over where no model outside is set up.
+    "ask-outside": {
+        "task": "incidents.tasks.ask_outside",
+        "schedule": 3.0,
+        "options": {"expires": 3},
+    },
     "fold-figures": {
         "task": "incidents.tasks.fold_figures",
         "schedule": 5.0,

@@ -233,6 +233,24 @@ MISSED = Measure(
     low=True,
 )
 
+# How the AI did. Its page reads these by item and model; they are in no score.
+AI_ALONE = _measure(
+    "ai_alone", _("Handled alone"), FactKind.AI, _ANY, Mark.ALONE,
+    _("Reports the AI answered or dispatched alone ÷ reports it read and that are decided"),
+)  # fmt: skip
+AI_OVERRULED = _measure(
+    "ai_overruled", _("Overruled"), FactKind.AI, Need(has=Mark.OPINION), Mark.OVERRULED,
+    _(
+        "Reports a person gave another category, or took back from where the AI had sent them ÷ "
+        "reports the AI had an opinion on"
+    ), low=True,
+)  # fmt: skip
+AI_UNSOLVED = _measure(
+    "ai_unsolved", _("Answers that did not help"), FactKind.AI, Need(has=Mark.ANSWERED),
+    Mark.UNSOLVED, _("Answers of the AI the reporter called “not solved” ÷ its answers"), low=True,
+)  # fmt: skip
+AI_MEASURES = {measure.key: measure for measure in (AI_ALONE, AI_OVERRULED, AI_UNSOLVED)}
+
 MEASURES: dict[str, Measure] = {
     measure.key: measure
     for measure in (

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from incidents.services import (
+    asking,
     assessments,
     calendar_warning,
     drafts,
@@ -26,6 +27,12 @@ def triage_new() -> None:
     for _round in range(ROUNDS):
         if triage.triage_new(batch=TRIAGE_BATCH) < TRIAGE_BATCH:
             break
+
+
+@shared_task
+def ask_outside() -> None:
+    """Ask a model outside about a question that waits for a person, if one is set up."""
+    asking.ask()
 
 
 @shared_task

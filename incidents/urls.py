@@ -3,13 +3,14 @@
 from django.urls import URLPattern, path
 
 from incidents.views import (
+    ai,
     case,
     deadlines,
     department,
     desk_report,
     files,
-    hotline,
     hazards,
+    hotline,
     inspecting,
     inspections,
     notices,
@@ -63,9 +64,7 @@ urlpatterns: list[URLPattern] = [
     path("inspections/hazards/", hazards.hazards, name="hazards"),
     path("inspections/hazards.xlsx", hazards.hazards_workbook, name="hazards_workbook"),
     *inspections.SHEET_URLS,
-    path(
-        "inspections/place/<int:place_id>/", inspecting.inspection_place, name="inspection_place"
-    ),
+    path("inspections/place/<int:place_id>/", inspecting.inspection_place, name="inspection_place"),
     path(
         "inspections/place/<int:place_id>/remove/",
         inspections.inspection_place_remove,
@@ -103,6 +102,8 @@ urlpatterns: list[URLPattern] = [
     path("report/done/<slug:code>/", report.done, name="report_done"),
     path("track/", track.track, name="track"),
     path("rate/<slug:token>/", rate.rate, name="rate"),
+    path("ai/items/<slug:code>/", ai.ai_item, name="ai_item"),
+    path("ai/calls/", ai.ai_calls, name="ai_calls"),
     path("triage/models/", triage_models.triage_models, name="triage_models"),
     path("triage/models/<int:version>/", triage_models.triage_model, name="triage_model"),
     path(

@@ -6,9 +6,11 @@ error carries one: addresses hold tokens, bodies hold phone numbers.
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from threading import Timer, local
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -113,22 +115,28 @@ def post(
     body: bytes | str,
     headers: Mapping[str, str],
     params: Mapping[str, str] | None = None,
+    within: float | None = None,
 ) -> Answer:
-    """Post once, following no redirect and asking no proxy; raises Unavailable."""
+    """Post once, following no redirect and asking no proxy; raises Unavailable.
+
+    ``within`` seconds the whole answer must be there, WHOLE_SECONDS unless said otherwise.
+    """
     try:
         check_address(address)
     except Invalid as error:
         raise Unavailable("forbidden_address") from error
-    until = time.monotonic() + WHOLE_SECONDS
+    whole = within or WHOLE_SECONDS
+    until = time.monotonic() + whole
     try:
         with (
+            _cut_off_after(whole),
             _session() as session,
             session.post(
                 address,
                 data=body,
                 headers=dict(headers),
                 params=params,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                timeout=(min(CONNECT_SECONDS, whole), within or READ_SECONDS),
                 allow_redirects=False,
                 stream=True,
             ) as response,
@@ -136,7 +144,38 @@ def post(
             return Answer(response.status_code, _read(response, until), _seconds(response.headers))
     except (requests.RequestException, OSError) as error:
         # The text of these errors holds the address: neither raised on nor logged.
-        raise Unavailable(_code_of(error)) from None
+        late = time.monotonic() >= until and not _is_forbidden(error)
+        raise Unavailable("no_answer" if late else _code_of(error)) from None
+
+
+# Second hands on the connections of this thread's post.
+_here = local()
+
+
+@contextmanager
+def _cut_off_after(seconds: float) -> Iterator[None]:
+    """Break the connections made inside after so many seconds.
+
+    The time limit of a socket is for each piece, and begins anew with every byte that drips in.
+    """
+    _here.hands = hands = []
+    timer = Timer(seconds, _cut_off, [hands])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        _here.hands = []
+        for hand in hands:
+            hand.close()
+
+
+def _cut_off(hands: list[socket.socket]) -> None:
+    for hand in list(hands):
+        with suppress(OSError):
+            hand.shutdown(socket.SHUT_RDWR)
 
 
 def _read(response: requests.Response, until: float) -> bytes:
@@ -177,6 +216,8 @@ def _checked(connected: socket.socket) -> socket.socket:
     if not may_be_reached(ip_address(connected.getpeername()[0].partition("%")[0])):
         connected.close()
         raise Forbidden("forbidden network")
+    # TLS takes the socket over; a second hand on the same connection can still break it.
+    _here.hands.append(connected.dup())
     return connected
 
 

@@ -57,6 +57,7 @@ OPEN_TO_ALL = (
     "triage/models/",
     # Open to the key of a connected system, and to no person.
     "api/v1/outside/",
+    "ai/items/",
 )
 SQUARE = [[115.201, 33.601], [115.205, 33.601], [115.205, 33.605], [115.201, 33.601]]
 

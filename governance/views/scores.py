@@ -160,7 +160,7 @@ def scores_cases(request: HttpRequest) -> HttpResponse:
     page = keyset_page(
         facts, order=scores.FACT_ORDER, cursor=request.GET.get("cursor"), size=PAGE_SIZE
     )
-    rows, hidden = _cases(request, page.items)
+    rows, hidden = cases_behind(request, page.items)
     part = next((part for part in measure.parts if part.key == of), None)
     context = {
         "chosen": chosen,
@@ -496,7 +496,7 @@ def _explained(table: tables.Table, formula: ScoreFormula) -> dict[str, Any]:
     return {"title": table.title, "rows": rows}
 
 
-def _cases(request: HttpRequest, facts: Iterable[ScoreFact]) -> tuple[list[Any], int]:
+def cases_behind(request: HttpRequest, facts: Iterable[ScoreFact]) -> tuple[list[Any], int]:
     """Return the rows of the cases behind facts that the reader may open, and how many more."""
     facts = list(facts)
     ids = [fact.incident_id for fact in facts]

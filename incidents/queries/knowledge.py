@@ -7,6 +7,8 @@ What lives here: the score. What must not: deciding whether to answer with it
 from dataclasses import dataclass
 from math import log
 
+from django.utils import timezone
+
 from core.text import bigrams, normalise
 from incidents.models import Article, Category
 
@@ -26,7 +28,7 @@ class Found:
 
 
 def search(text: str, *, category: Category | None = None, limit: int = 3) -> list[Found]:
-    """Return the articles that fit ``text`` best, best first (2 queries).
+    """Return the articles in force that fit ``text`` best, best first (2 queries).
 
     Two-character words count by how rare they are in the knowledge base: a word every
     article holds says nothing. What no article holds (greetings, place names) is left out.
@@ -35,10 +37,9 @@ def search(text: str, *, category: Category | None = None, limit: int = 3) -> li
     terms = bigrams(text)
     if not terms:
         return []
-    candidates = list(
-        Article.objects.filter(active=True, bigrams__overlap=terms).select_related("category")
-    )
-    total = Article.objects.filter(active=True).count()
+    in_force = Article.in_force(timezone.localdate())
+    candidates = list(in_force.filter(bigrams__overlap=terms).select_related("category"))
+    total = in_force.count()
     holding = {article.pk: set(article.bigrams) for article in candidates}
     weight = {}
     for term in terms:

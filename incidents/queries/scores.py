@@ -84,7 +84,7 @@ def of_areas(areas: Collection[Area], period: Period) -> dict[int, Sums]:
 
 def trend_of_areas(areas: Collection[Area], last: date) -> dict[int, list[Sums]]:
     """Return the sums of the twelve months that end with ``last`` for each area (≤ 2 queries)."""
-    period = Period(_months_before(last, TREND_MONTHS - 1), last)
+    period = Period(months_before(last, TREND_MONTHS - 1), last)
     rows = _area_rows(areas, period, monthly=True)
     return _by_month(rows, [area.pk for area in areas], last)
 
@@ -99,7 +99,7 @@ def _area_rows(areas: Collection[Area], period: Period, *, monthly: bool) -> lis
         paths = {path for area in areas for path in area.lineage_paths}
         counties = Area.objects.filter(path__in=paths, level=Level.COUNTY)
         above = ids if level == Level.COUNTY else list(counties.values_list("pk", flat=True))
-        return _kept_rows(_KEPT[level], above, ids, period, monthly=monthly)
+        return kept_rows(_KEPT[level], above, ids, period, monthly=monthly)
     return _fact_rows(f"{level}_id", ids, period, monthly=monthly)
 
 
@@ -107,7 +107,7 @@ def of_departments(
     county_ids: Collection[int], ids: Collection[int], period: Period
 ) -> dict[int, Sums]:
     """Return the sums of each of these departments of the counties by id (1 query)."""
-    rows = _kept_rows(Subject.DEPARTMENT, county_ids, ids, period, monthly=False)
+    rows = kept_rows(Subject.DEPARTMENT, county_ids, ids, period, monthly=False)
     return _without_months(rows, ids)
 
 
@@ -115,14 +115,14 @@ def trend_of_departments(
     county_ids: Collection[int], ids: Collection[int], last: date
 ) -> dict[int, list[Sums]]:
     """Return the sums of the twelve months that end with ``last`` for each (1 query)."""
-    period = Period(_months_before(last, TREND_MONTHS - 1), last)
-    rows = _kept_rows(Subject.DEPARTMENT, county_ids, ids, period, monthly=True)
+    period = Period(months_before(last, TREND_MONTHS - 1), last)
+    rows = kept_rows(Subject.DEPARTMENT, county_ids, ids, period, monthly=True)
     return _by_month(rows, ids, last)
 
 
 def of_dispatchers(county_ids: Collection[int], period: Period) -> dict[int, Sums]:
     """Return the sums of everybody who dispatched in these counties by user id (1 query)."""
-    rows = _kept_rows(Subject.DISPATCHER, county_ids, None, period, monthly=False)
+    rows = kept_rows(Subject.DISPATCHER, county_ids, None, period, monthly=False)
     return _without_months(rows, ())
 
 
@@ -149,14 +149,14 @@ def counties_of(person_id: int, period: Period) -> list[int]:
 
 def trend_of_person(person_id: int, last: date) -> list[Sums]:
     """Return one person's sums of the twelve months that end with ``last`` (2 queries)."""
-    period = Period(_months_before(last, TREND_MONTHS - 1), last)
+    period = Period(months_before(last, TREND_MONTHS - 1), last)
     kinds = [kind for kind in _ALL_KINDS if kind != FactKind.MISS]
     rows = _fact_rows("person_id", [person_id], period, monthly=True, kinds=kinds)
     rows += _missed_rows([person_id], period, monthly=True)
     return _by_month(rows, [person_id], last)[person_id]
 
 
-def _kept_rows(
+def kept_rows(
     subject: Subject,
     counties: Collection[int],
     ids: Collection[int] | None,
@@ -164,6 +164,7 @@ def _kept_rows(
     *,
     monthly: bool,
 ) -> list[tuple]:
+    """Return (subject id, month or None, kind, marks, how many, minutes) of sums (1 query)."""
     if period.last < period.first:
         return []
     spans = period.spans
@@ -226,7 +227,7 @@ def _without_months(rows: Iterable[tuple], ids: Collection[int]) -> dict[int, Su
 
 
 def _by_month(rows: Iterable[tuple], ids: Collection[int], last: date) -> dict[int, list[Sums]]:
-    months = [_months_before(last, back) for back in reversed(range(TREND_MONTHS))]
+    months = [months_before(last, back) for back in reversed(range(TREND_MONTHS))]
     place = {month: n for n, month in enumerate(months)}
     found = {pk: [Sums.empty() for _month in months] for pk in ids}
     for pk, month, kind, marks, n, minutes in rows:
@@ -236,7 +237,7 @@ def _by_month(rows: Iterable[tuple], ids: Collection[int], last: date) -> dict[i
     return found
 
 
-def _months_before(day: date, months: int) -> date:
+def months_before(day: date, months: int) -> date:
     """Return the first of the month so many months before that of ``day``."""
     n = day.year * 12 + day.month - 1 - months
     return date(n // 12, n % 12 + 1, 1)
@@ -279,9 +280,14 @@ def facts_of(whose: Whose, measure: Measure, of: str, period: Period) -> list[Qu
 
 
 def _facts(whose: Whose, kind: str, need: Need, period: Period) -> QuerySet[ScoreFact]:
-    rows = ScoreFact.objects.filter(
-        **{whose.column: whose.pk}, kind=str(kind), day__range=(period.first, period.last)
-    )
+    return with_marks(ScoreFact.objects.filter(**{whose.column: whose.pk}), kind, need, period)
+
+
+def with_marks(
+    rows: QuerySet[ScoreFact], kind: str, need: Need, period: Period
+) -> QuerySet[ScoreFact]:
+    """Return the facts among ``rows`` that are of ``kind`` and of the period and meet ``need``."""
+    rows = rows.filter(kind=str(kind), day__range=(period.first, period.last))
     return rows.alias(
         has=F("marks").bitand(int(need.has)), bad=F("marks").bitand(int(need.lacks))
     ).filter(has=int(need.has), bad=0)

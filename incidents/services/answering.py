@@ -6,6 +6,7 @@ week closes it, which counts as nobody's satisfaction.
 
 from datetime import datetime, timedelta
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict
@@ -36,14 +37,18 @@ def answer(
     actor: Actor,
     article: Article,
     category: Category | None = None,
+    fit: float | None = None,
     seen: int | None = None,
     now: datetime | None = None,
 ) -> Incident:
     """Answer a question with an article; the reporter reads its text, source and date.
 
-    ``category`` is the AI's, or empty to keep what the case has.
+    ``category`` is the AI's, or empty to keep what the case has; ``fit`` how well the article
+    fits (0–1), if that was measured. Raises Conflict when the article does not hold any more.
     """
     with step(incident_id=incident_id, action="answer", actor=actor, seen=seen, now=now) as case:
+        if not Article.in_force(timezone.localdate(case.now)).filter(pk=article.pk).exists():
+            raise Conflict(_("This article does not hold any more."))
         incident = case.incident
         incident.category = category or incident.category
         incident.tier = Tier.AI
@@ -56,6 +61,7 @@ def answer(
             "title": article.title,
             "source": article.source,
             "published_on": article.published_on.isoformat(),
+            "fit": None if fit is None else round(fit, 4),
         }
         case.count("answered")
         case.tell_reporter("answered")

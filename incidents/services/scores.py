@@ -37,6 +37,7 @@ def _marks(**conditions: str) -> str:
 # What is asked of the rows of one case, each once.
 _CASES = f"""
     SELECT i.id, i.county_id, i.town_id, i.village_id, i.grid_id, i.state, i.round, i.source,
+           i.category_id,
            i.owner_department_id, i.handler_id, i.reporter_id, i.reported_at, i.ended_at,
            i.suspended_until, i.rework_count, coalesce(k.village_allowed, FALSE) AS village_allowed,
            i.state = 'closed' OR (i.triaged_at IS NOT NULL AND i.state <> 'reported')
@@ -44,7 +45,8 @@ _CASES = f"""
            i.state NOT IN ('duplicate', 'out_of_remit') AS valid,
            closing.due_at, closing.n AS deadlines, coalesce(closing.late, FALSE) AS late,
            told.checked, told.extended, told.concluded, told.accepted_late,
-           said.score, said.solved
+           told.read, told.read_as, told.ai_answered, told.ai_alone, told.unsolved, told.retriaged,
+           told.taken_back, said.score, said.solved
       FROM incidents_incident i
       LEFT JOIN incidents_category k ON k.id = i.category_id
       LEFT JOIN LATERAL (
@@ -57,7 +59,18 @@ _CASES = f"""
            SELECT coalesce(bool_or(e.action IN ('verify_pass', 'verify_fail')), FALSE) AS checked,
                   coalesce(bool_or(e.action = 'approve_extension'), FALSE) AS extended,
                   coalesce(bool_or(e.action = 'conclude'), FALSE) AS concluded,
-                  coalesce(bool_or(e.data -> 'clocks' ? 'accept:late'), FALSE) AS accepted_late
+                  coalesce(bool_or(e.data -> 'clocks' ? 'accept:late'), FALSE) AS accepted_late,
+                  coalesce(bool_or(e.action = 'suggest'), FALSE) AS read,
+                  min(e.data ->> 'category') FILTER (WHERE e.action = 'suggest') AS read_as,
+                  coalesce(bool_or(e.action = 'answer' AND e.actor_kind = 'ai'), FALSE)
+                      AS ai_answered,
+                  coalesce(bool_or(e.action IN ('answer', 'triage') AND e.actor_kind = 'ai'), FALSE)
+                      AS ai_alone,
+                  coalesce(bool_or(e.action = 'not_solved'), FALSE) AS unsolved,
+                  coalesce(bool_or(e.action = 'triage' AND e.actor_kind = 'user'), FALSE)
+                      AS retriaged,
+                  coalesce(bool_or(e.action IN ('uphold_objection', 'recall')), FALSE)
+                      AS taken_back
              FROM incidents_event e WHERE e.incident_id = i.id
            ) told ON TRUE
       LEFT JOIN LATERAL (
@@ -184,25 +197,55 @@ _BLOW = f"""
      WHERE w.closed_at IS NOT NULL
 """  # noqa: S608  only constants of ours
 
+# A report the AI read, once it acted alone or somebody decided, in the month it came in. The item
+# is the one it read or was given; what it thought first is held against what a person chose last.
+_AI = f"""
+    SELECT cases.id, '{FactKind.AI}', 0, (reported_at {_DAY}, {_PLACES}, NULL::bigint,
+           NULL::bigint, {
+    _marks(
+        ALONE="ai_alone",
+        ANSWERED="ai_answered",
+        UNSOLVED="ai_answered AND unsolved",
+        OPINION="ai_alone OR thought.category_id IS NOT NULL",
+        OVERRULED=(
+            "(retriaged AND coalesce(thought.outcome = 'overruled', FALSE))"
+            " OR (ai_alone AND NOT ai_answered AND taken_back)"
+        ),
+    )
+}, 0, coalesce(k.id, thought.category_id, cases.category_id, 0),
+           coalesce(thought.model_version, 0)
+      FROM cases
+      LEFT JOIN incidents_category k ON k.code = cases.read_as
+      LEFT JOIN LATERAL (
+           SELECT s.category_id, s.model_version, s.outcome FROM incidents_suggestion s
+            WHERE s.incident_id = cases.id ORDER BY s.id LIMIT 1) thought ON TRUE
+     WHERE cases.read AND (ai_alone OR decided)
+"""  # noqa: S608  only constants of ours
+
 _KEY = "incident_id, kind, n"
-_REST = f"day, {_PLACES}, department_id, person_id, marks, minutes"
+_REST = f"day, {_PLACES}, department_id, person_id, marks, minutes, category_id, model_version"
 _FACTS = f"""
     cases AS MATERIALIZED ({_CASES}),
     fresh ({_KEY}, {_REST}) AS MATERIALIZED (
-        SELECT * FROM ({
+        SELECT made.*, NULL::bigint, NULL::int FROM ({
     " UNION ALL ".join((_CASE, _REPORT, _MISS, _DISPATCH, _ATTEND, _CHECK, _CALL, _BLOW))
-}) AS made ({_KEY}, {_REST}) WHERE day IS NOT NULL)
+}) AS made (id, kind, n, day) WHERE day IS NOT NULL
+        UNION ALL {_AI})
 """  # noqa: S608  only constants of ours
 
-# Each fact is added up for these, by its day and by the first of its month.
+# Each fact is added up for these, by its day and by the first of its month; those of the AI by
+# item and model, and by months alone.
 _SPREAD = """
     CROSS JOIN LATERAL (VALUES
-        ('county', county_id), ('town', town_id), ('department', department_id),
-        ('dispatcher', CASE WHEN kind = 'dispatch' THEN person_id END)
+        ('county', CASE WHEN kind <> 'ai' THEN county_id END),
+        ('town', CASE WHEN kind <> 'ai' THEN town_id END),
+        ('department', department_id),
+        ('dispatcher', CASE WHEN kind = 'dispatch' THEN person_id END),
+        ('ai_item', category_id), ('ai_model', model_version)
     ) AS whose (subject, subject_id)
     CROSS JOIN LATERAL (VALUES (FALSE, day), (TRUE, date_trunc('month', day)::date)
     ) AS span (whole_month, since)
-    WHERE subject_id IS NOT NULL
+    WHERE subject_id IS NOT NULL AND (whole_month OR kind <> 'ai')
 """
 _SUM_KEY = "county_id, subject, whole_month, day, subject_id, kind, marks"
 _SUM_FROM = "county_id, subject, whole_month, since, subject_id, kind, marks"
@@ -221,7 +264,7 @@ _REPLACE = f"""
         ON CONFLICT ({_KEY}) DO UPDATE SET ({_REST}) = (
             EXCLUDED.day, EXCLUDED.county_id, EXCLUDED.town_id, EXCLUDED.village_id,
             EXCLUDED.grid_id, EXCLUDED.department_id, EXCLUDED.person_id, EXCLUDED.marks,
-            EXCLUDED.minutes)
+            EXCLUDED.minutes, EXCLUDED.category_id, EXCLUDED.model_version)
     ), change AS (
         SELECT {_SUM_FROM}, sum(sign) AS n, sum(sign * minutes) AS minutes FROM (
             SELECT 1 AS sign, fresh.* FROM fresh UNION ALL SELECT -1, held.* FROM held

@@ -23,6 +23,7 @@ from core.prepared import planned_by_value
 from incidents import emergencies
 from incidents.classifier import Prediction, Trained
 from incidents.models import (
+    AiMode,
     Article,
     Category,
     FoundBy,
@@ -34,16 +35,19 @@ from incidents.models import (
     Urgency,
 )
 from incidents.queries import reading
+from incidents.queries.ai_switches import may_act, modes_on
 from incidents.queries.knowledge import search
 from incidents.services import clocks, dispatching, standing
 from incidents.services.answering import answer
 from incidents.services.step import Step, background_row
+from incidents.suggesting import KnowledgeBase, Suggester
 from incidents.workflow import AI
 
 logger = getLogger(__name__)
 
-# An article answers a question by itself from this score.
+# An article answers a question by itself from this fit.
 ANSWER_FROM = 0.55
+_suggester: Suggester = KnowledgeBase()
 # Reports of one item this close in space and time may be the same matter.
 TWIN_METRES = 150
 TWIN_HOURS = 72
@@ -69,10 +73,11 @@ class Opinion:
     prediction: Prediction | None = None
     model: Model | None = None
     article: Article | None = None
-    score: float = 0.0
+    fit: float = 0.0
     twins: list[str] = field(default_factory=list)
     named: dict[str, Category] = field(default_factory=dict)
     read: dict[str, Any] = field(default_factory=dict)
+    modes: dict[int, str] = field(default_factory=dict)
 
     @property
     def sure(self) -> bool:
@@ -101,7 +106,7 @@ class Opinion:
                 "model": self.model.version,
             }
         if self.article:
-            facts |= {"article": self.article.code, "score": round(self.score, 4)}
+            facts |= {"article": self.article.code, "fit": round(self.fit, 4)}
         if self.read:
             facts["read"] = self.read
         return facts
@@ -122,9 +127,10 @@ def triage_new(*, batch: int = 50, now: datetime | None = None) -> int:
         return 0
     model, predictions = _predict([text for _pk, text in waiting])
     named = {category.code: category for category in Category.objects.filter(active=True)}
+    modes = modes_on(timezone.localdate(now))
     done = 0
     for (pk, _text), prediction in zip(waiting, predictions, strict=True):
-        opinion = Opinion(prediction=prediction, model=model, named=named)
+        opinion = Opinion(prediction=prediction, model=model, named=named, modes=modes)
         try:
             done += _triage_one(pk, opinion, now or timezone.now())
         except Exception as error:
@@ -178,26 +184,42 @@ def _triage_one(pk: int, opinion: Opinion, now: datetime) -> bool:
         opinion.category = incident.category
         if opinion.prediction and not opinion.given:
             opinion.category = opinion.named.get(opinion.prediction.label)
+        switched_off = _drop_if_off(opinion)
         opinion.twins = twins_of(incident, opinion.category, now)
         opinion.read = reading.read(incident)
-        _decide(incident, opinion, now)
+        _decide(incident, opinion, now, switched_off)
     return True
 
 
-def _decide(incident: Incident, opinion: Opinion, now: datetime) -> None:
+def _drop_if_off(opinion: Opinion) -> bool:
+    """Say nothing of an item the AI is switched off for, whoever named it; return whether it is."""
+    category = opinion.category
+    if category is None or opinion.modes.get(category.pk) != AiMode.OFF:
+        return False
+    opinion.prediction = None
+    opinion.category = category if opinion.given else None
+    return True
+
+
+def _decide(incident: Incident, opinion: Opinion, now: datetime, switched_off: bool) -> None:
     category = opinion.category
     if incident.urgency == Urgency.EMERGENCY:
         numbers = [service.number for service in emergencies.find(incident.text)]
         _leave(incident, opinion, now, "emergency", numbers=numbers)
+    elif switched_off:
+        _leave(incident, opinion, now, "off")
     elif category is None:
         _leave(incident, opinion, now, "no_model" if opinion.model is None else "unknown")
     elif category.road:
         _leave(incident, opinion, now, "road", road=category.road, advice=category.road_note)
     elif category.is_question and _find_answer(incident, opinion):
-        _act(incident, opinion, now, "answer")
+        if may_act(category, opinion.modes, answering=True):
+            _act(incident, opinion, now, "answer")
+        else:
+            _leave(incident, opinion, now, "only_suggests")
     elif not opinion.sure:
         _leave(incident, opinion, now, "unsure")
-    elif not category.ai_allowed:
+    elif not may_act(category, opinion.modes, answering=False):
         _leave(incident, opinion, now, "not_allowed")
     elif incident.found_by == FoundBy.COUNTY and not category.is_question:
         _leave(incident, opinion, now, "no_place")
@@ -207,9 +229,10 @@ def _decide(incident: Incident, opinion: Opinion, now: datetime) -> None:
 
 def _find_answer(incident: Incident, opinion: Opinion) -> bool:
     found = search(incident.text, category=opinion.category, limit=1)
-    if found:
-        opinion.article, opinion.score = found[0].article, found[0].score
-    return opinion.score >= ANSWER_FROM
+    proposal = _suggester.propose(incident.text, found)
+    if proposal:
+        opinion.article, opinion.fit = proposal.article, proposal.fit
+    return opinion.fit >= ANSWER_FROM
 
 
 def _act(incident: Incident, opinion: Opinion, now: datetime, path: str) -> None:
@@ -224,6 +247,7 @@ def _act(incident: Incident, opinion: Opinion, now: datetime, path: str) -> None
                     actor=AI,
                     article=opinion.article,
                     category=opinion.category,
+                    fit=opinion.fit,
                     now=now,
                 )
             else:
@@ -288,6 +312,7 @@ def _keep(incident: Incident, opinion: Opinion, now: datetime, outcome: str) -> 
         words=prediction.words if prediction else [],
         alternatives=[list(pair) for pair in prediction.alternatives] if prediction else [],
         article=opinion.article,
+        fit=opinion.fit if opinion.article else None,
         outcome=outcome,
         created_at=now,
     )

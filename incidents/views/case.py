@@ -329,4 +329,5 @@ def _case_context(request: HttpRequest, page: CasePage, actor: Actor) -> dict[st
         "suggestion": shown.suggestion(page),
         **_tasks(request, page),
         "calls": shown.calls(page.calls, found, request.user, request.scope),
+        "exchange": shown.exchange(page),
     }

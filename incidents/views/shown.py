@@ -361,8 +361,39 @@ def suggestion(page: CasePage) -> dict[str, Any] | None:
         "version": row.model_version if row else None,
         "outcome": row.get_outcome_display() if row else "",
         "article": row.article if row else None,
+        "fit": round(row.fit * 100) if row and row.fit is not None else None,
+        "draft": row.draft if row else "",
+        "drafted_by": row.drafted_by if row else "",
         "why": _why(data),
         "twins": data.get("twins") or [],
+    }
+
+
+def exchange(page: CasePage) -> dict[str, Any] | None:
+    """Return what was asked, answered and said of the answer, once that was "not solved".
+
+    question, asked_at; answer, answered_at, title, source, published_on, fit (percent or None),
+    version of the model or None; words, said_at. No query.
+    """
+    said = next((e for e in reversed(page.events) if e.action == "not_solved"), None)
+    if said is None:
+        return None
+    told = next(e for e in reversed(page.events) if e.action == "answer" and e.seq < said.seq)
+    read = next((e for e in page.events if e.action == "suggest"), None)
+    fit = told.data.get("fit")
+    return {
+        "question": page.incident.text,
+        "asked_at": page.incident.reported_at,
+        "answer": told.note,
+        "answered_at": told.at,
+        "by": who(told),
+        "title": told.data.get("title", ""),
+        "source": told.data.get("source", ""),
+        "published_on": told.data.get("published_on", ""),
+        "fit": None if fit is None else round(fit * 100),
+        "version": read.data.get("model") if read else None,
+        "words": said.note,
+        "said_at": said.at,
     }
 
 
@@ -430,6 +461,8 @@ def _why(data: Mapping[str, Any]) -> str:
         "unknown": _("The item is not in the catalogue any more."),
         "road": _("This item has a road of its own: a person sends it there."),
         "unsure": _("Not sure enough to act alone: only a suggestion."),
+        "only_suggests": _("The county lets the AI only suggest here: a person decides."),
+        "off": _("The AI is switched off for this item."),
         "not_allowed": _("The county does not let AI dispatch this item: only a suggestion."),
         "no_place": _("The place is not known yet: only a suggestion."),
         "calendar_missing": _(
