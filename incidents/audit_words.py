@@ -59,7 +59,7 @@ def connect() -> None:
     name_subject("ai_call", _("Question to a model outside"))
     name_subject("article", _("Article"))
     name_subject("category", _("Category"))
-    name_subject("inspection", _("Inspection"), _inspections)
+    name_subject("inspection", _("Inspection campaign"), _inspections)
     name_subject("routing_rule", _("Routing rule"))
     name_subject("routing_rules", _("Routing rules"))
     name_subject("standing_order", _("Standing order"))

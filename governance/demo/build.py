@@ -19,6 +19,7 @@ from governance.demo.coverage import build_coverage
 from governance.demo.disputes import build_disputes
 from governance.demo.emergencies import build_emergencies
 from governance.demo.households import build_households
+from governance.demo.inspections import build_inspections
 from governance.demo.network import build_network
 from governance.demo.people import build_people
 from governance.demo.reorganisation import build_reorganisation
@@ -70,6 +71,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         setting = stories.Setting(county, people, timezone.now(), incidents)
         _write_stories(stories.tell(setting), phase("Incidents", incidents))
         build_emergencies(county)
+        build_inspections(county, people, progress=phase("Inspections", 42))
         phase("Figures", 1)(_figures())
         phase("Scores", incidents)(_scores())
         share = incidents / stories.COUNT

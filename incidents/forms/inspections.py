@@ -87,7 +87,7 @@ class InspectionForm(forms.Form):
     """A campaign in one area, with those who take part; ``lines`` are its checklist."""
 
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    name = forms.CharField(label=_("Name"), max_length=60)
+    name = forms.CharField(label=_("Name of the inspection"), max_length=60)
     kind = forms.ChoiceField(label=_("What is inspected"), choices=InspectedKind.choices)
     about = NoteField(label=_("Purpose"), rows=2, max_length=500, required=False)
     starts_on = forms.DateField(label=_("Starts on"), widget=DayInput())

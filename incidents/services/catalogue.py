@@ -215,13 +215,14 @@ def _load_categories(
                 owner=departments[row["owner"]],
                 road_note=row["road_text"],
                 publication=row.get("publication", ""),
+                photo_on_answer=row.get("photo_on_answer", False),
                 **{name: row[name] for name in _CATEGORY_FIELDS},
             )
             for row in rows
         ],
         update_conflicts=True,
         unique_fields=["code"],
-        # Not what is published: a county that has closed an item must not find it open again.
+        # Not what is published, nor which answers need a photo: that is the county's own.
         update_fields=[*_CATEGORY_FIELDS, "owner", "road_note"],
     )
     codes = [row["code"] for row in rows]

@@ -56,7 +56,9 @@ def columns(actor: User) -> list[Column]:
     """Return the columns, with the inspections that may be chosen (2 queries)."""
     choices = [(row.pk, row.name) for row in kept_inspections(actor)]
     return [
-        Column("inspection", _lazy("Inspection"), choice(choices), required=True, width=28),
+        Column(
+            "inspection", _lazy("Inspection campaign"), choice(choices), required=True, width=28
+        ),
         Column("name", _lazy("Name of the place"), text(100), required=True, width=28),
         Column("address", _lazy("Address"), text(200), width=36),
         Column(
@@ -143,7 +145,10 @@ def _judged(
         "area": area.pk,
         "point": [location.x, location.y] if location else None,
     }
-    changes = [(str(_("Area")), "", area.name), (str(_("Inspection")), "", inspection.name)]
+    changes = [
+        (str(_("Area")), "", area.name),
+        (str(_("Inspection campaign")), "", inspection.name),
+    ]
     return Line(row.number, ADDED, row.cells, title=name, changes=changes, op=op)
 
 

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from incidents.factories import actor
+from incidents.factories import actor, as_
 from incidents.models import Article, CallBack, Incident, State
-from incidents.services import answering, dispatching, handling
+from incidents.services import answering, dispatching, handling, verification
 from incidents.workflow import AI
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +136,38 @@ def test_the_rating_is_offered_while_it_is_wanted(client, world):
     callback.expires_at = timezone.now()
     callback.save()
     assert "/rate/" not in page(client, incident)
+
+
+def test_who_left_a_phone_says_it_before_the_rating_and_nobody_else_comes_to_it(client, world):
+    incident = world.report(phone="19900001234")
+    dispatching.triage(
+        incident_id=incident.pk, actor=actor(world.command), category=world.rubbish, send=False
+    )
+    dispatching.dispatch(incident_id=incident.pk, actor=actor(world.command), department=world.city)
+    handling.accept(incident_id=incident.pk, actor=actor(world.city_handler))
+    handling.respond(incident_id=incident.pk, actor=actor(world.city_handler), result="已清运")
+    verification.verify_pass(incident_id=incident.pk, actor=actor(world.command))
+    there = f"/rate/{CallBack.objects.get().token}/"
+    shown = page(client, incident)
+    assert there not in shown
+    assert 'name="phone"' in shown
+    body = {"code": incident.tracking_code, "phone": "19900009999"}
+    wrong = client.post("/track/", body)
+    assert (wrong.status_code, there in wrong.content.decode()) == (400, False)
+    right = client.post("/track/", body | {"phone": "+86 199-0000-1234"})
+    assert right.url == there
+
+
+def test_colleagues_are_not_led_to_a_residents_rating_by_the_code_on_their_desks(world):
+    incident = world.called_back()
+    token = CallBack.objects.get().token
+    for colleague in (world.command, world.city_handler, world.worker):
+        assert token not in page(as_(colleague), incident)
+
+
+def test_the_right_phone_is_not_found_by_trying(client, world, settings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "rate": (1, 60)}
+    incident = world.report(phone="19900001234")
+    body = {"code": incident.tracking_code, "phone": "19900009999"}
+    client.post("/track/", body)
+    assert client.post("/track/", body).status_code == 429

@@ -39,11 +39,11 @@ SHOWN = {
     "waiting": gettext_lazy("Still to be put right"),
     "overdue": gettext_lazy("Overdue"),
 }
-_COLUMNS = [
+COLUMNS = [
     Column(key, heading, text(1000), width=width)
     for key, heading, width in (
         ("code", gettext_lazy("Tracking code"), 16),
-        ("inspection", gettext_lazy("Inspection"), 24),
+        ("inspection", gettext_lazy("Inspection campaign"), 24),
         ("place", gettext_lazy("Place"), 24),
         ("address", gettext_lazy("Address"), 30),
         ("area", gettext_lazy("Area"), 24),
@@ -69,6 +69,12 @@ class Row:
     before: list[dict[str, str]]
     after: list[dict[str, str]]
     level: str
+
+    @property
+    def said(self) -> str:
+        """What the inspector wrote, without the names the title has already."""
+        names = f"{self.hazard.place.name}：{self.hazard.item.text}"
+        return self.hazard.incident.text.removeprefix(names).lstrip("。")
 
 
 @roles(*READERS)
@@ -177,7 +183,7 @@ def hazards_workbook(request: HttpRequest) -> HttpResponse:
         ip=actor.ip,
     )
     title = _("Ledger of hazards")
-    return workbook(listing(title, _COLUMNS, _cells(found)), title)
+    return workbook(listing(title, COLUMNS, _cells(found)), title)
 
 
 def _cells(hazards: list[Hazard]) -> Iterator[list[str]]:

@@ -246,11 +246,13 @@ def inspection_points(request: HttpRequest, pk: int) -> JsonResponse:
 
 def _point(place: InspectionPlace, words: Any) -> dict[str, Any]:
     badge = {"todo": "dispatched", "clean": "closed", "hazards": "red"}[place.state]
+    tone = {"todo": "", "clean": "done", "hazards": "over"}[place.state]
     return {
         "id": place.pk,
         "lat": round(place.location.y, 6),
         "lon": round(place.location.x, 6),
         "overdue": place.state == PlaceState.HAZARDS,
+        "tone": tone,
         "state": badge,
         "state_label": str(words[place.state]),
         "label": place.name,

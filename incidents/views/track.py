@@ -16,12 +16,11 @@ from core.errors import Conflict, Invalid, TooMany
 from grids.access import public
 from incidents.forms.public import TrackForm
 from incidents.models import CallBack, Incident, State
-from incidents.queries import acted_in_round
 from incidents.queries.public import case_by_code, latest_callback, main_case
+from incidents.queries.rating import OPEN, PHONE, knows_phone, rating_way
 from incidents.services import answering
 from incidents.views.keepsake import Keepsake
 from incidents.views.progress import progress
-from incidents.views.rate import reader
 from incidents.views.report import spaced
 
 
@@ -50,6 +49,8 @@ def track(request: HttpRequest) -> HttpResponse:
         return _ask(request, form, 404)
     if request.method == "POST" and "answer" in request.POST:
         return _answer(request, incident)
+    if request.method == "POST" and "phone" in request.POST:
+        return _to_rating(request, incident)
     response = _show(request, incident)
     return Keepsake.read(request).with_code(incident.tracking_code).write(response)
 
@@ -72,16 +73,34 @@ def _answer(request: HttpRequest, incident: Incident) -> HttpResponse:
     return redirect(f"{reverse('track')}?code={code}")
 
 
+def _to_rating(request: HttpRequest, incident: Incident) -> HttpResponse:
+    """Lead whoever knows the phone left with the report to its rating."""
+    url, way = _rate_url(incident), rating_way(incident, request.user, request.scope)
+    try:
+        for key in (incident.tracking_code, ratelimit.client_ip(request)):
+            ratelimit.check("rate", key)
+    except TooMany as error:
+        return _show(request, incident, said=str(error), status=error.status)
+    if not url or way != PHONE:
+        return _show(request, incident, said=_("No rating is open here just now."), status=409)
+    if not knows_phone(incident, request.POST["phone"]):
+        said = _("This is not the phone number that was left with the report.")
+        return _show(request, incident, said=said, status=400)
+    return redirect(url)
+
+
 def _show(
     request: HttpRequest, incident: Incident, said: str = "", status: int = 200
 ) -> HttpResponse:
     main = main_case(incident)
+    url, way = _rate_url(incident), rating_way(incident, request.user, request.scope)
     context = {
         "incident": incident,
         "spaced": spaced(incident.tracking_code),
         "progress": progress(incident),
         "main": progress(main, bare=True) if main.pk != incident.pk else None,
-        "rate_url": "" if acted_in_round(incident, reader(request)) else _rate_url(incident),
+        "rate_url": url if way == OPEN else "",
+        "asks_phone": bool(url) and way == PHONE,
         "said": said,
     }
     return render(request, "incidents/public/progress.html", context, status=status)

@@ -39,9 +39,12 @@ function showDone() {
   });
 }
 
+const lineOf = (form) => form.querySelector("[name=item]");
+
 /** Shows the line's owner and last day, and lets no later day be picked. */
 function daysOf(form) {
-  const { item, due_on: day } = form.elements;
+  const item = lineOf(form); // elements.item is a method
+  const day = form.elements.due_on;
   const told = form.querySelector("[data-duty]");
   function show() {
     const { latest, duty } = item.selectedOptions[0]?.dataset || {};
@@ -83,7 +86,7 @@ function hazardForm(form, { sent, waits }) {
     const sides = clean ? [] : fields.fixed === "yes" ? ["before", "after"] : ["before"];
     const photos = sides.flatMap((side) => pickers[side].photos.map((photo) => ({ side, data: photo.data })));
     const { hazard, url, keep, textClean } = form.dataset;
-    const title = clean ? `${hazard} · ${textClean}` : `${hazard} · ${form.elements.item.selectedOptions[0]?.textContent || ""}`;
+    const title = clean ? `${hazard} · ${textClean}` : `${hazard} · ${lineOf(form).selectedOptions[0]?.textContent || ""}`;
     const draft = { key: form.elements.key.value, url, title, fields, photos };
     const kept = await waiting.put(draft);
     try {
@@ -147,7 +150,7 @@ function round(bar) {
 // One tap at a place of the round: the form over the list, with or without signal.
 function overList(dialog) {
   const form = dialog.querySelector("form");
-  const lines = [...form.elements.item.options];
+  const lines = [...lineOf(form).options];
   const { blank, showDay } = hazardForm(form, {
     sent: (url) => { dialog.close(); mark(form.dataset.url, url); },
     waits: () => { dialog.close(); mark(form.dataset.url); window.scrollTo({ top: 0 }); },
@@ -159,7 +162,7 @@ function overList(dialog) {
     blank();
     Object.assign(form.dataset, { hazard: name, url: stop.querySelector("a").pathname, keep: dialog.dataset.keep + place });
     dialog.querySelector("[data-title]").textContent = name;
-    form.elements.item.replaceChildren(...lines.filter((line) => !line.value || line.dataset.inspection === inspection));
+    lineOf(form).replaceChildren(...lines.filter((line) => !line.value || line.dataset.inspection === inspection));
     restore(form);
     showDay();
     dialog.showModal();

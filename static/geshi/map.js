@@ -112,7 +112,7 @@ function drawPoints(map, layer, data, onPoint) {
   });
   (data.points || []).forEach((point) => {
     const marker = L.marker([point.lat, point.lon], {
-      icon: badge(`g-pin ${point.overdue ? "over" : ""}`, 16), alt: point.label || "", title: point.label || "",
+      icon: badge(`g-pin ${point.tone || (point.overdue ? "over" : "")}`, 16), alt: point.label || "", title: point.label || "",
       zIndexOffset: point.overdue ? 500 : 0,
     }).addTo(layer);
     if (onPoint) { marker.on("click", () => onPoint(point)); return; }
@@ -133,12 +133,12 @@ function drawPoints(map, layer, data, onPoint) {
 }
 
 function legend(map, element) {
-  const { textOpen, textOverdue } = element.dataset;
+  const { textOpen, textDone, textOverdue } = element.dataset;
   if (!textOpen && !textOverdue) return;
   const control = L.control({ position: "bottomleft" });
   control.onAdd = () => {
     const box = L.DomUtil.create("div", "g-legend");
-    [["", textOpen], ["over", textOverdue]].filter(([, words]) => words).forEach(([tone, words]) => {
+    [["", textOpen], ["done", textDone], ["over", textOverdue]].filter(([, words]) => words).forEach(([tone, words]) => {
       const row = L.DomUtil.create("div", "", box);
       L.DomUtil.create("i", tone, row);
       row.append(words);
@@ -233,7 +233,7 @@ export function pickMap(element) {
 }
 
 function start(root) {
-  root.querySelectorAll("[data-map]:not(.leaflet-container)").forEach((element) => createMap(element));
+  root.querySelectorAll("[data-map]:not(.leaflet-container)").forEach((element) => createMap(element, { plain: "plain" in element.dataset }));
   root.querySelectorAll("[data-pick-map]").forEach((element) => {
     if (!element.querySelector(".leaflet-container")) pickMap(element);
   });
