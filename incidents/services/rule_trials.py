@@ -43,7 +43,7 @@ def try_examples(rules: Sequence[RoutingRule]) -> dict[str, list[Tried]]:
     """Return by key what the whole table does with each rule's examples.
 
     The examples of a rule that is off are tried as if it were on; of one that is over, not at
-    all. 4 queries, and one for each different area that rules or examples name.
+    all. 5 queries, and one for each different area that rules or examples name.
     """
     places = _Places(rules)
     today = timezone.localdate()
@@ -142,17 +142,17 @@ class _Places:
             for rule in rules
             for example in rule.examples
         }
-        self.inner = {pk: self._grid_in(pk) for pk in named if pk is not None}
-        self.places = places_of_areas(pk for pk in self.inner.values() if pk)
+        areas = Area.objects.only("path", "level").in_bulk(named - {None})
+        self.inner = {pk: self._grid_in(area) for pk, area in areas.items()}
+        self.places = places_of_areas(self.inner.values())
         ids = {pk for place in self.places.values() for pk in _ids_of(place)}
         self.areas = Area.objects.defer(*SHAPES).in_bulk(ids)
 
     @staticmethod
-    def _grid_in(area_id: int) -> int | None:
-        """Return the first open grid of an area; the area itself where it has none."""
-        area = Area.objects.filter(pk=area_id).only("path", "level").first()
-        if area is None or area.level in {Level.GRID, Level.UNIT}:
-            return area and area.pk
+    def _grid_in(area: Area) -> int:
+        """Return the first open grid of an area; the area itself where it has none (≤ 1 query)."""
+        if area.level in {Level.GRID, Level.UNIT}:
+            return area.pk
         inside = Area.objects.open().filter(level=Level.GRID, path__startswith=area.path)
         return inside.order_by("path").values_list("pk", flat=True).first() or area.pk
 

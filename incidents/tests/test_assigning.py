@@ -2,24 +2,25 @@
 
 import random
 from datetime import date, timedelta
+from threading import Barrier, Thread
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from core.errors import NotAllowed
+from core.errors import Conflict, NotAllowed
 from core.services import outbox
 from grids.factories import person
 from grids.models import Leave, Posting, Role
 from grids.services import telling
 from grids.services.leaves import cover_leave
-from incidents.factories import actor, draft_photo
+from incidents.factories import World, actor, draft_photo
 from incidents.models import Event, Incident, Notice, State
 from incidents.queries.workers import workers_of
 from incidents.services import dispatching, handling, verification
 from incidents.services.step import lock
 
 pytestmark = pytest.mark.django_db
-NOON = "2026-11-23 12:00+08:00"
 
 
 def posting(user):
@@ -79,11 +80,11 @@ def test_whoever_accepts_has_it_whosever_turn_it_was(world):
     ("day", "who"), [(22, "worker"), (23, "other"), (25, "other"), (26, "worker")]
 )
 def test_the_substitute_is_used_from_the_first_day_of_a_leave_to_its_last(
-    world, time_machine, day, who
+    db, time_machine, day, who
 ):
     # Away from the 23rd until the 26th, when the worker is back.
-    time_machine.move_to(NOON, tick=False)
-    Posting.objects.filter(user=world.worker).update(valid_from=date(2026, 1, 1))
+    time_machine.move_to("2026-11-20 12:00+08:00", tick=False)
+    world = World()
     other = person(Role.GRID_WORKER, world.places.grids[1])
     away(world.worker, other, date(2026, 11, 23), date(2026, 11, 26))
     # A minute after midnight, in the county's own time.
@@ -117,10 +118,11 @@ def test_the_one_whose_turn_it_is_is_told_and_the_case_says_why(world):
     assert Notice.objects.get(incident=case, kind="dispatched").user == world.worker
 
 
-def test_nobody_on_leave_and_nobody_without_a_post_is_ever_given_a_case(world, time_machine):
+def test_nobody_on_leave_and_nobody_without_a_post_is_ever_given_a_case(db, time_machine):
     """Many rosters drawn at random: whoever is chosen is posted there that day and not away."""
     dice, start = random.Random(4), date(2026, 3, 2)
     time_machine.move_to("2026-03-01 09:00+08:00", tick=False)
+    world = World()
     people = [world.worker, *(person(Role.GRID_WORKER, world.grid) for _n in range(4))]
     spare = [person(Role.GRID_WORKER, world.places.grids[1]) for _n in range(5)]
     for user, substitute in zip(people, spare, strict=True):
@@ -221,3 +223,39 @@ def test_the_first_receiver_keeps_a_case_until_the_objection_is_decided(world):
         dispatching.object_to(
             incident_id=case.pk, actor=actor(world.city_handler), reason="也不归我们"
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_arbiters_who_decide_otherwise_at_once_one_decides():
+    world = World()
+    case = world.dispatched()
+    by = actor(world.city_handler)
+    dispatching.object_to(incident_id=case.pk, actor=by, reason="归水利")
+    other = person(Role.COMMAND, world.county)
+    gate, outcomes = Barrier(2), []
+
+    def decide(verb, user, **more):
+        gate.wait()
+        try:
+            verb(incident_id=case.pk, actor=actor(user), reason="裁定", **more)
+            outcomes.append("")
+        except Conflict as refused:
+            outcomes.append(str(refused))
+        finally:
+            connection.close()
+
+    water = {"department": world.water}
+    threads = [
+        Thread(target=decide, args=(dispatching.uphold_objection, world.command), kwargs=water),
+        Thread(target=decide, args=(dispatching.reject_objection, other)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    case.refresh_from_db()
+    assert sorted(map(bool, outcomes)) == [False, True]
+    assert case.objection_used
+    decided = Event.objects.filter(incident=case, action__endswith="_objection").get()
+    upheld = decided.action == "uphold_objection"
+    assert case.owner == (world.water if upheld else world.city)

@@ -177,7 +177,8 @@ def _page(
             "tried": tried[rule.key],
             "failed": sum(not one.passed for one in tried[rule.key]),
             "notes": said[rule.key],
-            "changed": shown.draft and before.get(rule.key) != data,
+            "changed": before.get(rule.key) != data,
+            "is_new": rule.key not in before,
             "last": n == len(shown.rules),
         }
         for n, (rule, data) in enumerate(zip(shown.rules, shown.data, strict=True), 1)
