@@ -28,7 +28,7 @@ from grids.models import (
     WorkerKind,
     shapes_of,
 )
-from grids.models.posting import ROLE_LEVELS
+from grids.models.posting import KEEPERS, ROLE_LEVELS
 from grids.queries import Scope
 from grids.queries.codes import areas_of_codes
 from grids.queries.roster import areas_of, is_seen, keeps_all, may_post, path_of
@@ -67,6 +67,11 @@ class _Known:
 
     def open(self, posting: Posting) -> bool:
         return posting.valid_to is None or posting.valid_to > self.today
+
+    def administers(self, user: User) -> bool:
+        """Whether somebody is, or will be, one of the three administrators."""
+        mine = self.postings.get(user.pk, ())
+        return any(held.role in KEEPERS and self.open(held) for held in mine)
 
     def keeps(self, user: User) -> bool:
         return keeps_all(self.scope, self.postings.get(user.pk, ()))
@@ -407,6 +412,12 @@ class _Draft:
         elif role == Role.GRID_WORKER and not row.values["worker_kind"]:
             row.refuse(
                 "worker_kind", _("Choose the kind of worker."), _("Choose from the drop-down list.")
+            )
+        elif user is not None and self.known.administers(user):
+            row.refuse(
+                "role",
+                _("An administrator of the system holds no other post."),
+                _("Write somebody else."),
             )
         elif user is not None and self._overlaps(user, role, place, start, until):
             row.refuse(

@@ -292,6 +292,14 @@ def test_nobody_changes_a_post_of_their_own(county, admin):
     assert cells_at_fault(taken) == ["name2"]
 
 
+def test_no_sheet_gives_an_administrator_of_the_system_another_post(county):
+    """Each of the three could do the work of another."""
+    command = person(Role.COMMAND, county.county)
+    keeper = person(Role.SYSTEM_ADMIN, county.county)
+    rows = [row(keeper.display_name, "", account=keeper.username, grid=county.grids[0])]
+    assert cells_at_fault(upload(rows, command)) == ["role2"]
+
+
 # Who is who.
 
 
