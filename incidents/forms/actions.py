@@ -18,6 +18,7 @@ from grids.models import Area, Department, Level, Role
 from incidents.forms.fields import MomentField, NoteField, PhotosField, QuickSelect
 from incidents.models import Article, Category, Incident, Score, State, Tier, Urgency
 from incidents.queries import choices, running_clocks
+from incidents.queries.case import photo_rule
 from incidents.queries.more_time import cap_of
 from incidents.queries.page import my_parties
 from incidents.registry import handovers
@@ -39,7 +40,7 @@ class ActionForm(forms.Form):
     """
 
     template: ClassVar[str] = ""
-    hint: ClassVar[Any] = ""
+    hint: Any = ""
     # Fields the verb takes under the same name.
     passed: ClassVar[tuple[str, ...]] = ()
     keeps_seen: ClassVar[bool] = True
@@ -114,6 +115,10 @@ class ResultForm(ActionForm):
     passed = ("result",)
     result = NoteField(label=_("What was done"), rows=4, help_text=_("The reporter reads this."))
     photos = PhotosField(label=_("Photos of the result"), required=False)
+
+    def prepare(self) -> None:
+        # Said before it is sent; the service refuses an answer without it.
+        self.hint = photo_rule(self.incident)
 
 
 class OnSpotForm(ActionForm):
