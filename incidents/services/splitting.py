@@ -18,6 +18,7 @@ from grids.models import Area, Department
 from incidents.models import Incident, Source, State, Tier
 from incidents.services import clocks
 from incidents.services.dispatching import VILLAGE_LEVELS, check_target, hand_to
+from incidents.services.handling import lapse_requests
 from incidents.services.intake import new_tracking_code
 from incidents.services.step import Step, background_row, required, step
 from incidents.workflow import SYSTEM, Actor, Right, rights
@@ -145,6 +146,7 @@ def drop(*, incident_id: int, actor: Actor, reason: str, seen: int | None = None
     with step(incident_id=incident_id, action="drop_task", actor=actor, seen=seen) as case:
         case.note = required(reason, "reason")
         case.tell_owner("task_dropped")
+        lapse_requests(case, _("The case went another way in the meantime."))
         case.incident.suspended_from, case.incident.suspended_until = "", None
         clocks.drop(case)
     return case.incident
