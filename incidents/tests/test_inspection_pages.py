@@ -81,6 +81,15 @@ def test_no_hazard_is_noted_and_the_place_leaves_the_round(world, place):
         headers={"accept": "application/json"},
     )  # fmt: skip
     assert again.status_code == 409
+    plain = as_(world.office).post(f"/inspections/place/{place.pk}/", {"found": "clean"})
+    assert plain.status_code == 409
+    # Whoever only looks on is told so, and not that the session has ended.
+    looker = as_(world.command).post(
+        f"/inspections/place/{place.pk}/", typed(place) | {"before_files": photo()},
+        headers={"accept": "application/json"},
+    )  # fmt: skip
+    assert looker.status_code == 409
+    assert "未参加" in json.loads(looker.content)["error"]
     assert world.worker.display_name in json.loads(again.content)["error"]
 
 

@@ -78,7 +78,7 @@ def _chosen(request: HttpRequest) -> tuple[list[Inspection], list[Inspection]]:
 def inspection_place(request: HttpRequest, place_id: int) -> HttpResponse:
     """Show a place and take in what was found; the phone's script is answered in JSON.
 
-    201 {"url", "code"}; 422 {"error", "errors": {field: [text]}}; 403 and 409 {"error"}.
+    201 {"url", "code"}; 422 and 409 {"error", "errors": {field: [text]}}.
     """
     place = _place(request, place_id)
     items = reads.items_of([place.inspection_id])
@@ -103,8 +103,8 @@ def inspection_place(request: HttpRequest, place_id: int) -> HttpResponse:
         return _page(request, place, items, form, status)
     except GeshiError as error:
         if wants_json:
-            return JsonResponse({"error": str(error)}, status=error.status)
-        put_errors(form, error)
+            return _refusal(form, error, error.status)
+        messages.error(request, str(error))
         return _page(request, _place(request, place_id), items, form, error.status)
     there = reverse("inspection_place", args=[place.pk])
     if wants_json:
@@ -144,6 +144,8 @@ def _take_in(
 
 
 def _refusal(form: HazardForm, error: GeshiError, status: int) -> JsonResponse:
+    """Return a refusal for the phone's script, which takes 403 for a session that has ended."""
+    status = 409 if status == 403 else status
     errors = {name: [str(m) for m in rows] for name, rows in form.errors.items()}
     said = next((rows[0] for rows in errors.values()), str(error))
     return JsonResponse({"error": said, "errors": errors}, status=status)
