@@ -74,6 +74,7 @@ function reportForm(form) {
     press?.classList.add("busy");
     const fields = {};
     ["text", "category", "address", "area", "lat", "lon"].forEach((name) => { fields[name] = form.elements[name]?.value || ""; });
+    if (form.elements.emergency?.checked) fields.emergency = "on";
     const draft = { key: form.elements.key.value, at: Date.now(), fields, photos: picker.photos.map((photo) => ({ ...photo })) };
     const kept = await waiting.put(draft);
     try {
