@@ -333,6 +333,8 @@ RATE_LIMITS = {
     # Counted by account: one number after the other in full is a list nobody gave a reason for.
     "reveal": (60, 600),
     "report": (int(os.environ.get("GESHI_RATE_REPORT", "30")), 600),
+    # Every change of a form half filled in asks once; guessing at others' reports takes many.
+    "twins": (40, 600),
     "track": (60, 600),
     "rate": (30, 600),
     "upload": (60, 600),

@@ -26,6 +26,7 @@ ACTIONS = {
     "inspection.place_add": _("Place put on the list of an inspection"),
     "inspection.place_remove": _("Place taken off the list of an inspection"),
     "inspection.places_sheet": _("Places of inspections brought in by a sheet"),
+    "early_warning.acknowledge": _("Early warning answered"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rules.draft": _("Draft of the routing rules changed"),
     "routing_rules.put_in_force": _("Routing rules put in force"),
@@ -57,6 +58,7 @@ def connect() -> None:
     name_actions({f"incident.{action}": action_label(action) for action in steps})
     name_subject("incident", _("Case"), _cases)
     name_subject("ai_call", _("Question to a model outside"))
+    name_subject("early_warning", _("Early warning"))
     name_subject("article", _("Article"))
     name_subject("category", _("Category"))
     name_subject("inspection", _("Inspection campaign"), _inspections)

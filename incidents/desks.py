@@ -10,6 +10,7 @@ from core.channels.events import Group
 from grids import phone
 from grids.desks import Desk, register
 from grids.models import Role
+from incidents.queries.score_readers import AREA_READERS
 from incidents.registry import register_notice
 
 # Who writes down what others report: on the hotline, in a meeting, at an inspection.
@@ -40,6 +41,7 @@ DESKS = (
     Desk("rules", _("Routing rules"), "route", RULE_KEEPERS, 79),
     Desk("department", _("Department desk"), "inbox", frozenset({Role.DEPARTMENT_HANDLER}), 20),
     Desk("inspections", _("Inspections"), "clipboard-search", INSPECTION_READERS, 40),
+    Desk("topics", _("Hot topics"), "flame", frozenset(AREA_READERS), 45),
     Desk("ai", _("How AI did"), "robot", RULE_KEEPERS | {Role.COUNTY_LEADER}, 93),
     Desk("ai_calls", _("Asked outside"), "message-question", frozenset({Role.AUDIT_ADMIN}), 95),
 )
@@ -79,10 +81,15 @@ NOTICES = {
     "call_back": (_("Please call the reporter back"), "calm"),
     "rate_please": (_("Your report was handled; please rate it"), "calm"),
     "reopened": (_("The reporter is not satisfied; the case is open again"), "over"),
+    "merged_told": (_("Your report is handled together with an earlier one"), "calm"),
+    "unmerged_told": (_("Your report goes its own way again"), "calm"),
+    "unmerged": (_("A case was taken out of the one it was merged into"), "calm"),
+    "twin_joined": (_("A repeat was merged into a case of yours"), "calm"),
     "not_solved": (_("The answer did not help; a person must look"), "warn"),
     "supervised": (_("Opened again too often; the county supervises it"), "over"),
     "supervision": (_("A supervision notice: please answer"), "over"),
     "supervision_replied": (_("A supervision notice was answered"), "calm"),
+    "early_warning": (_("Far more reports than usual: please look into it"), "over"),
     "warn": (_("A deadline is near"), "warn"),
     "overdue": (_("A deadline was missed"), "over"),
     "escalate": (_("A case climbed to you"), "over"),
@@ -131,7 +138,10 @@ GROUPS: dict[str, frozenset[str]] = {
         }
     ),
     Group.INFO: frozenset(
-        {"suspended", "resumed", "redated", "triage_failed", "system_update", "hook_stopped"}
+        {
+            *("suspended", "resumed", "redated", "triage_failed", "system_update"),
+            *("hook_stopped", "merged_told", "unmerged_told", "twin_joined"),
+        }
     ),
 }
 
@@ -157,8 +167,13 @@ def _deadlines(data: Mapping[str, Any]) -> str:
     return reverse("deadlines")
 
 
+def _warning(_data: Mapping[str, Any]) -> str:
+    return reverse("topics")
+
+
 _LEADS_TO = {
     "calendar_wanted": _deadlines,
+    "early_warning": _warning,
     "standing_call": _emergency_call,
     "rate_please": _rating,
     "hook_stopped": _webhook,

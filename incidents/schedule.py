@@ -52,6 +52,16 @@ BEAT_SCHEDULE = {
         "schedule": crontab(hour="8", minute="20"),
         "options": {"expires": 3600},
     },
+    "refresh-topics": {
+        "task": "incidents.tasks.refresh_topics",
+        "schedule": 600.0,
+        "options": {"expires": 600},
+    },
+    "recount-topics": {
+        "task": "incidents.tasks.recount_topics",
+        "schedule": crontab(hour="4", minute="40"),
+        "options": {"expires": 3600},
+    },
     "sweep-drafts": {
         "task": "incidents.tasks.sweep_drafts",
         "schedule": 3600.0,

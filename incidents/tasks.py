@@ -11,6 +11,7 @@ from incidents.services import (
     hook_sending,
     retention,
     scores,
+    topics,
     training,
     triage,
 )
@@ -49,6 +50,18 @@ def fold_scores() -> None:
     for _round in range(ROUNDS):
         if scores.fold() < scores.BATCH:
             break
+
+
+@shared_task
+def refresh_topics() -> None:
+    """Count the newest reports, warn of surges, bring hot topics up to date."""
+    topics.refresh()
+
+
+@shared_task
+def recount_topics() -> None:
+    """The same from all days that count, for what was corrected later than usual."""
+    topics.refresh(whole=True)
 
 
 @shared_task

@@ -17,6 +17,7 @@ from grids.models import Level, Role, User
 from grids.queries import Scope
 from incidents.models import ENDED, ActorKind, Incident, Source, Stage, State
 from incidents.queries import accept_time_left, acted_in_round, open_party_ids, open_tasks
+from incidents.queries.twins import lead_of
 
 # A dissatisfied reporter opens a case again this often; then the county supervises it.
 REOPEN_CAP = 2
@@ -59,6 +60,7 @@ class Right(StrEnum):
     ON_SPOT = "on_spot"
     INSPECTOR = "inspector"
     WATCHER = "watcher"
+    REPORTER = "reporter"
     RESIDENT = "resident"
     SYSTEM = "system"
 
@@ -132,6 +134,18 @@ def _ready_for_whistle(incident: Incident) -> object | None:
     return _has_category(incident) or _tasks_done(incident)
 
 
+def _lead_is_open(incident: Incident) -> object | None:
+    if incident.merged_into_id is None or lead_of(incident.pk)[1]:
+        return None
+    return _("The case it was merged into has ended; bring this one back instead.")
+
+
+def _lead_has_ended(incident: Incident) -> object | None:
+    if incident.merged_into_id is None or not lead_of(incident.pk)[1]:
+        return None
+    return _("The case it was merged into is still open; take it out of that one instead.")
+
+
 def _step(action, label, sources, target, who, **more) -> Transition:
     sources = {sources} if isinstance(sources, str) else sources
     return Transition(action, label, frozenset(sources), target, frozenset(who), **more)
@@ -150,9 +164,12 @@ _TABLE = (
     _step("exit_statutory", _("Send to its statutory route"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True, guard=_tasks_done),
     _step("exit_out_of_remit", _("Outside the remit"), _EXITABLE, S.OUT_OF_REMIT, {R.DISPATCHER}, public=True, guard=_tasks_done),
     _step("merge", _("Merge into another case"), _EXITABLE, S.DUPLICATE, {R.DISPATCHER}, public=True, guard=_tasks_done),
+    _step("join", _("Said to be the same as an open case"), S.REPORTED, S.DUPLICATE, {R.RESIDENT, R.REPORTER}, public=True),
+    _step("unmerge", _("Take out of the other case"), S.DUPLICATE, None, {R.DISPATCHER}, public=True, guard=_lead_is_open),
     _step("hand_over", _("Hand over to mediation"), _EXITABLE, S.STATUTORY, {R.DISPATCHER}, public=True, guard=_tasks_done),
     _step(
-        "recall", _("Bring back"), ENDED - {S.CLOSED}, S.REPORTED, {R.DISPATCHER}, public=True
+        "recall", _("Bring back"), ENDED - {S.CLOSED}, S.REPORTED, {R.DISPATCHER}, public=True,
+        guard=_lead_has_ended,
     ),
     # Dispatch, objection, arbiter.
     _step(
@@ -230,6 +247,8 @@ def fits(incident: Incident, action: str) -> bool:
 # Rows the system writes without changing the state.
 SYSTEM_ROWS = {
     "report": pgettext_lazy("timeline", "Reported"),
+    "twin_joined": _("A repeat was merged into this case"),
+    "twin_left": _("A repeat was taken out of this case"),
     "suggest": _("AI suggestion"),
     "task": _("Task given"),
     "call": _("Called by standing order"),
@@ -319,6 +338,8 @@ def rights(actor: Actor, incident: Incident) -> frozenset[Right]:
     if incident.parent is not None and _owns(scope, incident.parent):
         held |= {Right.SPLITTER, Right.WATCHER}
     mine = actor.user is not None and incident.reporter_id == actor.user.pk
+    if mine:
+        held.add(Right.REPORTER)
     if mine and incident.source == Source.INSPECTION and scope.postings:
         held.add(Right.INSPECTOR)
     if scope.department_ids and incident.state in {State.WHISTLED, State.RULING}:

@@ -34,7 +34,7 @@ from grids.services.households import HouseholdFields, add_household
 from grids.services.visits import SentVisit, record_visit
 from incidents.factories import World, draft_photo
 from incidents.factories import actor as acting
-from incidents.models import HookDelivery, Incident, System, Webhook
+from incidents.models import EarlyWarning, HookDelivery, HotTopic, Incident, System, Webhook
 from incidents.services import hotline_sheet, inspections, standing
 from mediation.factories import dispute_at, mediator_in
 from mediation.models import DisputeState
@@ -249,6 +249,8 @@ class Border:
             "territory/boundaries/": {"import_id": boundaries.pk},
             "territory/reorganise/": {"pk": act.pk, "action": "submit", "key": "incidents:open"},
             "scores/people/": {"pk": worker.pk},
+            "topics/": {"pk": self._topic(case).pk},
+            "topics/warnings/": {"pk": self._warning(case).pk},
             "incidents/": {"code": case.tracking_code, "action": "accept"},
             "hotline/import/": {"upload_id": orders.pk},
             "systems/": {"pk": hook.pk, "act": "close", "delivery": told.pk},
@@ -257,6 +259,38 @@ class Border:
             "files/": {"photo_id": photo.pk},
             "mediation/": {"number": dispute.number, "action": "step"},
         }
+
+    def _where(self) -> dict[str, Any]:
+        world = self.world
+        return {
+            "county": world.county,
+            "town": world.town,
+            "village": world.village,
+            "category": world.rubbish,
+        }
+
+    def _topic(self, case: Incident) -> HotTopic:
+        return HotTopic.objects.create(
+            **self._where(),
+            words=[MARK],
+            heat=3,
+            trend="steady",
+            days=[0] * 13 + [3],
+            sample=[case.pk],
+            first_seen=case.reported_at,
+            last_seen=case.reported_at,
+            counted_on=timezone.localdate(),
+        )
+
+    def _warning(self, case: Incident) -> EarlyWarning:
+        return EarlyWarning.objects.create(
+            **self._where(),
+            raised_at=case.reported_at,
+            n=9,
+            expected=1,
+            chance=1e-6,
+            last_over_on=timezone.localdate(),
+        )
 
     def url(self, route: Route) -> str:
         """Return the route's address of the thing of the first town."""

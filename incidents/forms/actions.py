@@ -22,7 +22,15 @@ from incidents.queries.case import photo_rule
 from incidents.queries.more_time import cap_of
 from incidents.queries.page import my_parties
 from incidents.registry import handovers
-from incidents.services import answering, dispatching, handling, splitting, verification, whistle
+from incidents.services import (
+    answering,
+    dispatching,
+    handling,
+    splitting,
+    twins,
+    verification,
+    whistle,
+)
 from incidents.services.splitting import LONGEST, MOST_AT_ONCE, Task
 from incidents.services.whistle import Call
 from incidents.workflow import Actor, Right, rights
@@ -101,6 +109,11 @@ class ReasonForm(ActionForm):
 
 
 class RecallForm(ReasonForm):
+    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
+
+
+class UnmergeForm(ReasonForm):
+    hint = _("It goes back to where it stood, with the time it had left.")
     reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
 
 
@@ -678,7 +691,8 @@ ACTION_FORMS: dict[str, Act] = {
     "exit_out_of_remit": Act(
         OutOfRemitExitForm, dispatching.leave, {"road": "out_of_remit"}, "map-off"
     ),
-    "merge": Act(MergeForm, dispatching.merge, icon="arrow-merge"),
+    "merge": Act(MergeForm, twins.merge, icon="arrow-merge"),
+    "unmerge": Act(UnmergeForm, twins.unmerge, icon="arrows-split-2"),
     "hand_over": Act(HandOverForm, dispatching.hand_over, icon="heart-handshake"),
     "recall": Act(RecallForm, dispatching.recall, icon="arrow-back-up"),
     "dispatch": Act(DispatchForm, dispatching.dispatch, icon="send"),
@@ -729,6 +743,7 @@ LIKELY: dict[str, tuple[str, ...]] = {
     State.RESPONDED: ("verify_pass", "verify_fail"),
     State.CALLBACK: ("record_callback",),
     State.SUSPENDED: ("resume",),
+    State.DUPLICATE: ("unmerge",),
     State.SUPERVISED: ("dispatch", "blow_whistle", "conclude"),
 }  # fmt: skip
 

@@ -90,7 +90,11 @@ def case_page(incident: Incident) -> CasePage:
             incident.supervision_notices.select_related("issued_by", "replied_by", "clock")
         )
     if "verify_pass" in told:
-        page.callbacks = list(incident.callbacks.order_by("-round"))
+        page.callbacks = list(
+            incident.callbacks.select_related("twin")
+            .only(*(f.name for f in CallBack._meta.concrete_fields), "twin__tracking_code")
+            .order_by("-round", "id")
+        )
     return page
 
 

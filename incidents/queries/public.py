@@ -52,16 +52,31 @@ def main_case(incident: Incident) -> Incident:
     return incident
 
 
-def latest_callback(incident: Incident) -> CallBack | None:
-    """Return the call-back of the case's present round, if there is one (1 query)."""
-    return CallBack.objects.filter(incident=incident, round=incident.round).first()
+def latest_callback(incident: Incident, main: Incident) -> CallBack | None:
+    """Return what the case's own reporter was asked in the present round of ``main`` (1 query).
+
+    ``main`` is the case itself, or the one it was merged into.
+    """
+    twin = None if incident.pk == main.pk else incident
+    return CallBack.objects.filter(incident=main, round=main.round, twin=twin).first()
+
+
+def opened_by_another(callback: CallBack) -> bool:
+    """Return whether a link is over early because another reporter opened the case again.
+
+    One query.
+    """
+    if callback.answered_at is not None:
+        return False
+    rated = CallBack.objects.filter(incident=callback.incident_id, round=callback.round)
+    return any(not row.is_good for row in rated.exclude(answered_at=None))
 
 
 def callback_by_token(token: str) -> CallBack | None:
     """Return the call-back of a rating link with its case, else None (1 query)."""
     return (
         CallBack.objects.select_related(
-            "incident__category", "incident__owner_department", "incident__owner_area"
+            "incident__category", "incident__owner_department", "incident__owner_area", "twin"
         )
         .filter(token=token)
         .first()
@@ -74,8 +89,10 @@ def rating_row(callback: CallBack) -> Event | None:
         incident=callback.incident,
         action__in=["rate", "record_callback"],
         data__round=callback.round,
-    )
-    return rows.order_by("-seq").first()
+    ).order_by("-seq")
+    # Of several reporters each has a row; rows of before had one and do not say whose.
+    own = [row for row in rows if row.data.get("callback", callback.pk) == callback.pk]
+    return own[0] if own else None
 
 
 def own_drafts(ids: Collection[UUID], draft_key: str) -> list[UUID]:

@@ -131,7 +131,7 @@ def find_public(
 
     A ``system`` also finds the cases it sent itself, whatever became of them.
     """
-    wanted = _public(items)
+    wanted = is_public(items)
     if system is not None:
         wanted |= Q(Exists(SentCase.objects.filter(pk=OuterRef("pk"), system=system)))
     rows = Incident.objects.filter(pk__in=ids).filter(wanted)
@@ -157,7 +157,7 @@ def public_page(
     if not only:
         return []
     first, last = (page - 1) * size, page * size
-    wanted = _public(only)
+    wanted = is_public(only)
     if not (is_open and closed):
         wanted &= Q(ended_at__isnull=is_open)
     rows = Incident.objects.filter(
@@ -193,7 +193,7 @@ def public_steps(
     Rows: id, incident_id, at, action, to_state. With ``cases`` only to these, and to those that
     ``system`` sent. A time is found by the rows' own order, so keep it short without ``cases``.
     """
-    wanted = _public(items, "incident__")
+    wanted = is_public(items, "incident__")
     if system is not None:
         own = SentCase.objects.filter(pk=OuterRef("incident_id"), system=system)
         wanted |= Q(Exists(own))
@@ -216,7 +216,7 @@ class _Among(Func):
     output_field = BooleanField()
 
 
-def _public(items: Collection[int], prefix: str = "") -> Q:
+def is_public(items: Collection[int], prefix: str = "") -> Q:
     """Return what makes a case public as a condition, on rows that reach theirs by ``prefix``."""
     sent = Exists(SentCase.objects.filter(pk=OuterRef(f"{prefix}pk"), for_public=True))
     return (

@@ -18,15 +18,18 @@ from incidents.queries.case import acted_in_round
 OPEN, PHONE, CLOSED = "open", "phone", ""
 
 
-def rating_way(incident: Incident, user: User | AnonymousUser, scope: Scope) -> str:
+def rating_way(
+    incident: Incident, user: User | AnonymousUser, scope: Scope, *, about: Incident
+) -> str:
     """Return how the reader of a case's tracking page comes to its rating (≤ 2 queries).
 
     A report made with an account is rated by that account; nobody rates their own work, and no
-    colleague for a resident. A reporter who left a phone says it once more.
+    colleague for a resident. A reporter who left a phone says it once more. ``about`` is what is
+    rated: the case itself, or the one it was merged into.
     """
     if incident.reporter_id is not None:
         mine = incident.reporter_id == user.pk
-        return OPEN if mine and not acted_in_round(incident, _known(user)) else CLOSED
+        return OPEN if mine and not acted_in_round(about, _known(user)) else CLOSED
     if scope.postings:
         return CLOSED
     return PHONE if _phone_index(incident) else OPEN

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from core.errors import Conflict, Invalid, NotAllowed
+from core.errors import Invalid, NotAllowed
 from core.masking import mask_text
 from core.text import bigrams
 from grids.models import Area, Department, Level, Role
@@ -323,39 +323,6 @@ def leave(
     return case.incident
 
 
-def merge(
-    *,
-    incident_id: int,
-    actor: Actor,
-    into: Incident,
-    note: str = "",
-    seen: int | None = None,
-) -> Incident:
-    """Merge a repeat into an open case; its reporter follows that one from now on."""
-    with step(incident_id=incident_id, action="merge", actor=actor, seen=seen) as case:
-        if into.pk == incident_id:
-            raise Invalid(_("A case cannot be merged into itself."), field="into")
-        taker = _held(into)
-        if not taker.is_open or taker.parent_id or taker.county_id != case.incident.county_id:
-            raise Invalid(_("Only an open case can take another in."), field="into")
-        case.incident.merged_into = taker
-        case.note = note.strip()
-        case.data = {"into": into.tracking_code}
-        _end(case, "merged")
-    return case.incident
-
-
-def _held(into: Incident) -> Incident:
-    """Return the case as it is now, held until the merge is written.
-
-    Never waited for: two cases being merged into one another would wait for each other.
-    """
-    taker = Incident.objects.select_for_update(skip_locked=True).filter(pk=into.pk).first()
-    if taker is None:
-        raise Conflict(_("Somebody is working on that case just now. Please try again."))
-    return taker
-
-
 def hand_over(
     *, incident_id: int, actor: Actor, to: str, note: str, seen: int | None = None
 ) -> Incident:
@@ -381,6 +348,8 @@ def recall(*, incident_id: int, actor: Actor, reason: str, seen: int | None = No
     with step(incident_id=incident_id, action="recall", actor=actor, seen=seen) as case:
         case.note = required(reason, "reason")
         case.incident.merged_into = None
+        # Of a merged case they stand still.
+        clocks.drop(case)
         without_owner(case.incident)
         clocks.start(case, Stage.TRIAGE)
     return case.incident

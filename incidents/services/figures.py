@@ -62,7 +62,7 @@ _METRICS = """LATERAL (
                        CASE WHEN (data ->> 'solved')::boolean THEN 'rated:solved'
                             ELSE 'rated:unsolved' END]) WHERE data ? 'score'
             UNION ALL SELECT 'exit:' || substr(action, 6) WHERE action LIKE 'exit\\_%%'
-            UNION ALL SELECT 'exit:merged' WHERE action = 'merge'
+            UNION ALL SELECT 'exit:merged' WHERE action IN ('merge', 'join')
             UNION ALL SELECT 'exit:' || (data ->> 'to') WHERE action = 'hand_over'
             UNION ALL SELECT unnest(ARRAY['closed',
                        CASE WHEN coalesce((data ->> 'in_time')::boolean, NOT EXISTS (

@@ -78,7 +78,7 @@ def report(report: Report, *, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
         raise Invalid(_("Please say what is wrong."), field="text")
     if len(text) > TEXT_LIMIT:
         raise Invalid(_("Please keep it under %(n)s characters."), field="text", n=TEXT_LIMIT)
-    place, location = _find_place(report, text)
+    place, location = find_place(report, text)
     phone = report.phone.strip() or next(iter(reading_text.phones(text)), "")
     contact = ReporterContact(
         name=report.name.strip(),
@@ -175,8 +175,11 @@ def _insert(
     return incident, True
 
 
-def _find_place(report: Report, text: str) -> tuple[Place, Point | None]:
-    """Return the place and the WGS-84 point: from the point, the area given, or the words."""
+def find_place(report: Report, text: str) -> tuple[Place, Point | None]:
+    """Return the place and the WGS-84 point: from the point, the area given, or the words.
+
+    Raises Invalid for a place off the map, and for a county that is not set up (1–3 queries).
+    """
     if (report.latitude is None) != (report.longitude is None):
         raise Invalid(_("Give both latitude and longitude, or neither."), field="lat")
     location = None

@@ -75,7 +75,8 @@ _CASES = f"""
            ) told ON TRUE
       LEFT JOIN LATERAL (
            SELECT b.score, b.solved FROM incidents_callback b
-            WHERE b.incident_id = i.id AND b.answered_at IS NOT NULL ORDER BY b.round DESC LIMIT 1
+            WHERE b.incident_id = i.id AND b.answered_at IS NOT NULL
+            ORDER BY b.round DESC, (b.solved AND b.score <> 'dissatisfied'), b.answered_at LIMIT 1
            ) said ON TRUE
      WHERE i.id = ANY(%(ids)s::bigint[]) AND i.parent_id IS NULL
 """  # noqa: S608  only constants of ours

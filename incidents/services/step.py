@@ -138,16 +138,20 @@ class Step:
         self.tell(kind, role=Role.COMMAND, area_id=self.incident.county_id, **data)
 
     def tell_reporter(self, kind: str) -> None:
-        """Put word for a reporter without an account, who may have asked for SMS, in the outbox."""
+        """Put word for reporters who may have asked for SMS into the outbox.
+
+        Of the case itself and of all that were merged into it.
+        """
         incident = self.incident
-        if incident.reporter_id is None and incident.parent_id is None:
-            self._messages.append(
-                outbox.Message(
-                    topic="reporter",
-                    key=f"incident:{incident.pk}:{incident.last_seq + 1}:reporter:{kind}",
-                    payload={"incident": incident.pk, "kind": kind},
-                )
+        if incident.parent_id is not None:
+            return
+        self._messages.append(
+            outbox.Message(
+                topic="reporter",
+                key=f"incident:{incident.pk}:{incident.last_seq + 1}:reporter:{kind}",
+                payload={"incident": incident.pk, "kind": kind},
             )
+        )
 
     def count(self, metric: str, n: int = 1, *, day: date | None = None) -> None:
         """Add ``n`` to a figure of the case's town on ``day`` (today); a task counts nothing."""
@@ -193,7 +197,7 @@ class Step:
 UNSCORED = frozenset(
     {
         *("remark", "suggest", "route", "warn", "escalate", "forget_contact"),
-        *("call", "call_acknowledged", "call_unanswered"),
+        *("call", "call_acknowledged", "call_unanswered", "twin_joined", "twin_left"),
     }
 )
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -21,6 +22,7 @@ from core.services import sending
 from grids.services import telling
 from incidents.models import CallBack, Incident, Notice, ReporterContact, Urgency
 from incidents.models.incident import NO_DUE
+from incidents.queries.twins import lead_of, merged_into
 from incidents.registry import NoticeKind, notice_kinds
 
 REPORTER = "reporter"
@@ -56,6 +58,14 @@ RESIDENT_EVENTS = {
     "answered": (
         _("Answered"),
         _("Your report {code} was answered. Read the answer and say whether it helped: {link}"),
+    ),
+    "merged": (
+        _("Handled together with an earlier report"),
+        _("Your report {code} is the same as an open one and is handled with it. Progress: {link}"),
+    ),
+    "unmerged": (
+        _("Goes its own way again"),
+        _("Your report {code} is handled by itself again. Progress: {link}"),
     ),
     "extended": (
         _("More time was granted"),
@@ -134,9 +144,15 @@ def tell_notice(notice: Notice) -> int:
 
 
 def tell_reporter(message: OutboxMessage) -> None:
-    """Deliver an outbox message of topic "reporter": an SMS, if one was asked for (≤ 3 queries)."""
+    """Deliver an outbox message of topic "reporter": an SMS to each who asked for it (≤ 4 queries).
+
+    Who reported a case that was merged into this one is told with their own code.
+    """
     incident_id, kind = message.payload["incident"], message.payload["kind"]
-    if not ReporterContact.objects.filter(incident=incident_id, wants_sms=True).exists():
+    cases = [incident_id, *(pk for pk, _reporter in merged_into(incident_id))]
+    wanted = ReporterContact.objects.filter(incident__in=cases, wants_sms=True)
+    told = sorted(wanted.values_list("pk", flat=True))
+    if not told:
         return
     channel = Channel.objects.filter(kind=Channel.Kind.SMS, active=True).order_by("pk").first()
     if channel is None:
@@ -146,10 +162,11 @@ def tell_reporter(message: OutboxMessage) -> None:
             sending.Told(
                 channel=channel,
                 event=f"resident.{kind}",
-                key=f"{message.key}:c{channel.pk}",
-                whom={"who": REPORTER, "incident": incident_id},
-                facts={"incident": incident_id},
+                key=message.key + (f":t{pk}" if pk != incident_id else "") + f":c{channel.pk}",
+                whom={"who": REPORTER, "incident": pk},
+                facts={"incident": pk},
             )
+            for pk in told
         ]
     )
 
@@ -184,7 +201,7 @@ def _values_for_resident(kind: str, facts: Mapping[str, Any]) -> Mapping[str, st
     incident = _case(facts["incident"])
     path = f"{reverse('track')}?code={incident.tracking_code}"
     if kind == "rate":
-        callback = CallBack.objects.filter(incident=incident, round=incident.round).first()
+        callback = _asked(incident)
         if callback is None or callback.answered_at or callback.expires_at <= timezone.now():
             raise NoLongerNeeded("answered")
         path = reverse("rate", args=[callback.token])
@@ -194,6 +211,14 @@ def _values_for_resident(kind: str, facts: Mapping[str, Any]) -> Mapping[str, st
         "category": str(incident.category or ""),
         "link": _link(path),
     }
+
+
+def _asked(incident: Incident) -> CallBack | None:
+    """Return what the reporter is asked now: about the case, or the one it was merged into."""
+    lead_id, _is_open = lead_of(incident.pk)
+    twin = None if lead_id == incident.pk else incident
+    links = CallBack.objects.filter(incident=lead_id, twin=twin)
+    return links.filter(round=F("incident__round")).first()
 
 
 def _case(incident_id: int) -> Incident:

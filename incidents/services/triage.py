@@ -7,19 +7,15 @@ one "suggest" row that explains what was done. What must not live here: training
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from logging import getLogger
-from math import cos, radians
 from typing import Any
 
-from django.contrib.gis.geos import Point, Polygon
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from core.errors import CalendarMissing
-from core.prepared import planned_by_value
 from incidents import emergencies
 from incidents.classifier import Prediction, Trained
 from incidents.models import (
@@ -37,6 +33,7 @@ from incidents.models import (
 from incidents.queries import reading
 from incidents.queries.ai_switches import may_act, modes_on
 from incidents.queries.knowledge import search
+from incidents.queries.twins import matter_of, twins
 from incidents.services import clocks, dispatching, standing
 from incidents.services.answering import answer
 from incidents.services.step import Step, background_row
@@ -48,11 +45,9 @@ logger = getLogger(__name__)
 # An article answers a question by itself from this fit.
 ANSWER_FROM = 0.55
 _suggester: Suggester = KnowledgeBase()
-# Reports of one item this close in space and time may be the same matter.
-TWIN_METRES = 150
-TWIN_HOURS = 72
 TWINS_SHOWN = 5
-_METRES_PER_DEGREE = 111_320
+# So sure a category helps in comparing reports, where nothing is decided by it.
+RATHER_SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -165,6 +160,14 @@ def _predict(texts: list[str]) -> tuple[Model | None, list[Prediction | None]]:
     return None, [None] * len(texts)
 
 
+def likely_category(text: str) -> Category | None:
+    """Return what the model in force thinks a text is about, if it is rather sure (≤ 2 queries)."""
+    _model, (prediction,) = _predict([text])
+    if prediction is None or prediction.confidence < RATHER_SURE:
+        return None
+    return Category.objects.filter(code=prediction.label, active=True).first()
+
+
 def _claim(pk: int) -> Incident | None:
     return (
         Incident.objects.select_for_update(of=("self",), skip_locked=True)
@@ -185,7 +188,7 @@ def _triage_one(pk: int, opinion: Opinion, now: datetime) -> bool:
         if opinion.prediction and not opinion.given:
             opinion.category = opinion.named.get(opinion.prediction.label)
         switched_off = _drop_if_off(opinion)
-        opinion.twins = twins_of(incident, opinion.category, now)
+        opinion.twins = twins_of(incident, opinion.category)
         opinion.read = reading.read(incident)
         _decide(incident, opinion, now, switched_off)
     return True
@@ -328,39 +331,10 @@ def _leave_after(pk: int, error: Exception, now: datetime) -> bool:
     return True
 
 
-@planned_by_value()
-def twins_of(incident: Incident, category: Category | None, now: datetime) -> list[str]:
-    """Return tracking codes of open cases that may be the same matter, newest first (≤ 1 query).
+def twins_of(incident: Incident, category: Category | None) -> list[str]:
+    """Return tracking codes of open cases that may be the same matter, likeliest first (1 query).
 
-    The same item within 150 m, or at the same address of the same grid, in the last 72 hours.
+    What makes them so is written in incidents/likeness.py.
     """
-    near = Q()
-    if incident.location:
-        near |= Q(location__bboverlaps=_square_around(incident.location))
-    if incident.grid_id and incident.address:
-        near |= Q(grid_id=incident.grid_id, address=incident.address)
-    if category is None or not near:
-        return []
-    rows = (
-        Incident.objects.open()
-        .filter(near, category=category, reported_at__gt=now - timedelta(hours=TWIN_HOURS))
-        .exclude(pk=incident.pk)
-        .order_by("-pk")[: 4 * TWINS_SHOWN]
-    )
-    return [row.tracking_code for row in rows if _is_near(incident, row)][:TWINS_SHOWN]
-
-
-def _square_around(point: Point) -> Polygon:
-    up = TWIN_METRES / _METRES_PER_DEGREE
-    across = up / cos(radians(point.y))
-    return Polygon.from_bbox((point.x - across, point.y - up, point.x + across, point.y + up))
-
-
-def _is_near(one: Incident, other: Incident) -> bool:
-    if one.address and one.grid_id == other.grid_id and one.address == other.address:
-        return True
-    if not one.location or not other.location:
-        return False
-    east = (one.location.x - other.location.x) * cos(radians(one.location.y))
-    north = one.location.y - other.location.y
-    return (east**2 + north**2) ** 0.5 * _METRES_PER_DEGREE <= TWIN_METRES
+    found = twins(matter_of(incident, category=category), but=incident.pk, most=TWINS_SHOWN)
+    return [twin.tracking_code for twin in found]

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.errors import Conflict, Invalid, NotAllowed
 from core.masking import mask_text
@@ -28,7 +29,8 @@ from incidents.models import (
     SupervisionNotice,
 )
 from incidents.queries import acted_in_round
-from incidents.services import clocks, whistle
+from incidents.queries.public import opened_by_another
+from incidents.services import clocks, twins, whistle
 from incidents.services.dispatching import back_to_command, fit_for, hand_to, without_owner
 from incidents.services.step import Step, parent_of, person, required, step
 from incidents.workflow import (
@@ -47,6 +49,12 @@ from incidents.workflow import (
 LINK_DAYS = 30
 # How long a call-back waits where the deadlines do not say.
 CALLBACK_DAYS = 7
+
+
+OPENED_BY_ANOTHER = gettext_lazy(
+    "Somebody else who reported the same was not satisfied: the matter is open again, and you "
+    "will be asked once more."
+)
 
 
 def verify_pass(
@@ -97,9 +105,10 @@ def verify_pass(
                 )
             ]
         )
+        case.tell_reporter("rate")
+        twins.ask_all(case, callback)
         if incident.reporter is None:
             case.tell_command("call_back")
-            case.tell_reporter("rate")
         elif not acted_in_round(incident, incident.reporter):
             case.tell("rate_please", user_id=incident.reporter_id, token=callback.token)
     return case.incident
@@ -151,13 +160,20 @@ def rate(
     callback = CallBack.objects.filter(token=token).first()
     if callback is None:
         raise Conflict(_("This link does not work any more."))
-    with step(incident_id=callback.incident_id, action="rate", actor=RESIDENT) as case:
-        callback = CallBack.objects.select_for_update().get(pk=callback.pk)
-        if callback.expires_at <= case.now or callback.round != case.incident.round:
-            raise Conflict(_("This link does not work any more."))
-        if acted_in_round(case.incident, by):
-            raise NotAllowed(_("You handled this case yourself; somebody else must do this step."))
-        _answer(case, callback, score, solved, comment)
+    try:
+        with step(incident_id=callback.incident_id, action="rate", actor=RESIDENT) as case:
+            callback = CallBack.objects.select_for_update().get(pk=callback.pk)
+            if callback.expires_at <= case.now or callback.round != case.incident.round:
+                raise Conflict(_("This link does not work any more."))
+            if acted_in_round(case.incident, by):
+                raise NotAllowed(
+                    _("You handled this case yourself; somebody else must do this step.")
+                )
+            _answer(case, callback, score, solved, comment)
+    except Conflict:
+        if opened_by_another(callback):
+            raise Conflict(OPENED_BY_ANOTHER) from None
+        raise
     return case.incident
 
 
@@ -173,7 +189,7 @@ def record_callback(
     """Staff write down what the reporter said on the phone; never about their own work."""
     with step(incident_id=incident_id, action="record_callback", actor=actor, seen=seen) as case:
         callback = CallBack.objects.select_for_update().get(
-            incident=case.incident, round=case.incident.round
+            incident=case.incident, round=case.incident.round, twin=None
         )
         callback.recorded_by = person(actor)
         _answer(case, callback, score, solved, comment)
@@ -191,11 +207,17 @@ def _answer(case: Step, callback: CallBack, score: str, solved: bool | None, com
     callback.comment = mask_text(comment.strip())[:1000]
     callback.answered_at = case.now
     callback.save()
-    case.note = callback.comment
-    case.data = {"score": score, "solved": solved}
-    case.count("rated")
-    case.count(f"rated:{score}")
-    case.count("rated:solved" if solved else "rated:unsolved")
+    if callback.twin_id is None:
+        case.note = callback.comment
+    others = CallBack.objects.filter(incident=case.incident, round=callback.round)
+    first = not others.filter(answered_at__isnull=False).exclude(pk=callback.pk).exists()
+    said = {"score": score} if first else {"further_score": score}
+    case.data = {**said, "solved": solved, "callback": callback.pk}
+    case.data |= {"twin": True} if callback.twin_id else {}
+    if first:
+        case.count("rated")
+        case.count(f"rated:{score}")
+        case.count("rated:solved" if solved else "rated:unsolved")
     if callback.is_good:
         case.to(State.CLOSED)
         if case.from_state != State.CLOSED:

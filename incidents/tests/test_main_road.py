@@ -14,7 +14,7 @@ from grids.factories import person
 from grids.models import Role
 from incidents.factories import actor, draft_photo
 from incidents.models import CallBack, Event, Incident, State, SupervisionNotice
-from incidents.services import dispatching, handling, verification
+from incidents.services import dispatching, handling, twins, verification
 from incidents.services.intake import Report, report
 from incidents.services.step import lock
 
@@ -239,7 +239,7 @@ def test_an_exit_can_be_brought_back(world):
 
 def test_a_repeat_is_merged_into_an_open_case(world):
     first, repeat = world.report(), world.report("垃圾还在")
-    dispatching.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
+    twins.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
     assert fresh(repeat).merged_into == first
 
 
@@ -260,7 +260,7 @@ def test_two_cases_are_not_merged_into_one_another_at_the_same_time(world):
     held.wait(20)
     try:
         with pytest.raises(Conflict):
-            dispatching.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
+            twins.merge(incident_id=repeat.pk, actor=actor(world.command), into=first)
     finally:
         go_on.set()
         somebody.join()
@@ -295,13 +295,13 @@ def test_a_case_that_ended_meanwhile_takes_no_other_in(world):
     command = actor(world.command)
     dispatching.leave(incident_id=first.pk, actor=command, road="out_of_remit", note="属于邻县")
     with pytest.raises((Conflict, Invalid)):
-        dispatching.merge(incident_id=repeat.pk, actor=command, into=first)
+        twins.merge(incident_id=repeat.pk, actor=command, into=first)
 
 
 def test_a_case_is_not_merged_into_itself(world):
     first = world.report()
     with pytest.raises(Invalid):
-        dispatching.merge(incident_id=first.pk, actor=actor(world.command), into=first)
+        twins.merge(incident_id=first.pk, actor=actor(world.command), into=first)
 
 
 def test_staff_record_a_call_back_but_never_on_their_own_work(world):

@@ -10,7 +10,7 @@ from core.models import AuditEntry
 from core.services import timers
 from incidents.factories import actor
 from incidents.models import CallBack, Event, Incident, ReporterContact, RetentionRule, State
-from incidents.services import dispatching, verification
+from incidents.services import twins, verification
 from incidents.services.catalogue import load_catalogue
 from incidents.services.retention import apply_rules, forget_reporters
 from incidents.tasks import forget_by_rule
@@ -118,7 +118,7 @@ def test_a_case_opened_again_after_it_was_closed_keeps_its_reporter(world, rule)
 
 def test_the_reporter_of_a_repeat_is_kept_until_the_case_it_was_merged_into_has_ended(world, rule):
     repeat, taker = reported(world), world.called_back()
-    dispatching.merge(incident_id=repeat.pk, actor=actor(world.command), into=taker)
+    twins.merge(incident_id=repeat.pk, actor=actor(world.command), into=taker)
     apply_rules(now=after(10 * DAYS))
     assert has_contact(repeat)
     rate(taker, "satisfied", solved=True)

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from incidents.factories import actor, as_
 from incidents.models import Article, CallBack, Incident, State
-from incidents.services import answering, dispatching, handling, verification
+from incidents.services import answering, dispatching, handling, twins, verification
 from incidents.workflow import AI
 
 pytestmark = pytest.mark.django_db
@@ -120,7 +120,7 @@ def test_an_answer_that_did_not_help_goes_to_a_person(client, world):
 def test_a_merged_case_shows_the_others_progress_and_nothing_private(client, world):
     main = world.responded()
     twin = world.report(text="这边也有垃圾")
-    dispatching.merge(incident_id=twin.pk, actor=actor(world.command), into=main)
+    twins.merge(incident_id=twin.pk, actor=actor(world.command), into=main)
     shown = page(client, twin)
     assert "合并后的办理进度" in shown
     assert "已办理，正在由他人核查结果" in shown

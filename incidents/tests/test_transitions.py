@@ -24,6 +24,8 @@ EXPECTED = {
     "exit_statutory": (ANY_EXIT, "command town_admin"),
     "exit_out_of_remit": (ANY_EXIT, "command town_admin"),
     "merge": (ANY_EXIT, "command town_admin"),
+    "join": ("reported", "resident"),
+    "unmerge": ("duplicate", "command town_admin"),
     "hand_over": (ANY_EXIT, "command town_admin"),
     "recall": ("emergency statutory duplicate out_of_remit", "command town_admin"),
     "dispatch": ("pending supervised dispatched", "command town_admin system ai"),

@@ -10,7 +10,7 @@ from core.errors import Conflict
 from core.models import CalendarYear, OutboxMessage, Timer
 from core.services import timers
 from core.working_calendar import WorkingCalendar
-from incidents.factories import World, category, deadlines
+from incidents.factories import World, actor, category, deadlines
 from incidents.models import (
     Article,
     Event,
@@ -24,7 +24,7 @@ from incidents.models import (
     TriageModel,
     Urgency,
 )
-from incidents.services import answering, training, triage
+from incidents.services import answering, dispatching, training, triage
 from incidents.services.knowledge import save_article
 from incidents.services.triage import triage_new
 
@@ -151,7 +151,7 @@ def test_a_report_without_a_place_is_not_dispatched_alone(world):
 def test_likely_repeats_are_listed_and_not_merged(world):
     first = world.report(category=world.rubbish)
     same_place = world.report(category=world.rubbish)
-    other_item = world.report(category=world.road)
+    other_item = world.report("路面塌了一个大坑", category=world.road)
     longitude, latitude = world.places.point_in(world.places.grids[1])
     elsewhere = world.report(category=world.rubbish, longitude=longitude, latitude=latitude)
     triage_new()
@@ -171,7 +171,11 @@ def test_the_same_address_in_the_same_grid_is_a_likely_repeat(world):
 
 def test_old_and_ended_cases_are_no_repeats(world):
     old = world.report(category=world.rubbish)
-    Incident.objects.filter(pk=old.pk).update(reported_at=timezone.now() - timedelta(hours=73))
+    Incident.objects.filter(pk=old.pk).update(reported_at=timezone.now() - timedelta(days=61))
+    ended = world.report(category=world.rubbish)
+    dispatching.leave(
+        incident_id=ended.pk, actor=actor(world.command), road="out_of_remit", note="属于邻县"
+    )
     new = world.report(category=world.rubbish)
     triage_new()
     assert why(new)["twins"] == []

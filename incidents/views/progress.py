@@ -27,7 +27,7 @@ TOLD = RESULTS | frozenset(
     {
         *("answer", "not_solved", "verify_pass", "conclude"),
         *("exit_emergency", "exit_statutory", "exit_out_of_remit", "hand_over", "suspend"),
-        *("recall", "rate", "record_callback"),
+        *("recall", "unmerge", "rate", "record_callback"),
     }
 )
 
@@ -125,7 +125,7 @@ def _event(row: Event, incident: Incident) -> dict[str, Any]:
     shown_above = row.action == "answer" and incident.state == State.ANSWERED
     return {
         **_bare(row),
-        "who": _who(row),
+        "who": _("Another reporter") if row.data.get("twin") else _who(row),
         "note": row.note if row.action in TOLD and not shown_above else "",
         "data": _facts(row),
         "photos": photo_links(row),
@@ -157,7 +157,8 @@ def _facts(row: Event) -> list[tuple[str, Any]]:
         facts.append((_("Reason"), data["reason"]))
     if row.action == "suspend" and (until := parse_datetime(data.get("until", ""))):
         facts.append((_("Until"), date_format(timezone.localtime(until), "SHORT_DATE_FORMAT")))
-    if data.get("score") in Score.values:
+    # What another reporter of the same thinks of it is between them and the office.
+    if data.get("score") in Score.values and not data.get("twin"):
         facts.append((_("Rating"), Score(data["score"]).label))
     return facts
 

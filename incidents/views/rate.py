@@ -18,7 +18,7 @@ from incidents.forms.errors import put_errors
 from incidents.forms.public import RatingForm
 from incidents.models import CallBack
 from incidents.queries import timeline
-from incidents.queries.public import callback_by_token, rating_row
+from incidents.queries.public import callback_by_token, opened_by_another, rating_row
 from incidents.services import verification
 from incidents.views.keepsake import Keepsake
 from incidents.views.progress import RESULTS, photo_links
@@ -36,6 +36,8 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
         return _over(request, 404)
     if callback.answered_at:
         return _page(request, callback, "rated")
+    if opened_by_another(callback):
+        return _over(request, 410, str(verification.OPENED_BY_ANOTHER))
     if callback.expires_at <= timezone.now() or callback.round != callback.incident.round:
         return _over(request, 410)
     form = RatingForm(request.POST or None)
@@ -72,21 +74,26 @@ def _page(
     form: RatingForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    incident = callback.incident
-    rows = timeline(incident, public=True)
+    # Who reported the same sees what they sent themselves, and of the other case what was done
+    # by which office, not the words and photos meant for its own reporter.
+    own, stranger = callback.twin or callback.incident, callback.twin is not None
+    rows = timeline(callback.incident, public=True)
+    own_rows = timeline(own, public=True) if stranger else rows
     results = [row for row in rows if row.action in RESULTS]
     context = {
         "callback": callback,
-        "incident": incident,
-        "spaced": spaced(incident.tracking_code),
+        "incident": own,
+        "category": own.category or callback.incident.category,
+        "spaced": spaced(own.tracking_code),
         "form": form,
-        "reported_photos": photo_links(rows[0]) if rows else [],
+        "stranger": stranger,
+        "reported_photos": photo_links(own_rows[0]) if own_rows else [],
         "result": results[-1] if results else None,
-        "result_photos": photo_links(results[-1]) if results else [],
+        "result_photos": photo_links(results[-1]) if results and not stranger else [],
         "row": rating_row(callback) if page == "rated" else None,
     }
     response = render(request, f"incidents/public/{page}.html", context, status=status)
-    return Keepsake.read(request).with_code(incident.tracking_code).write(response)
+    return Keepsake.read(request).with_code(own.tracking_code).write(response)
 
 
 def _over(request: HttpRequest, status: int, said: str = "") -> HttpResponse:

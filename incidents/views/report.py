@@ -4,6 +4,7 @@ What must not live here: taking the report in (services/intake.py).
 """
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import segno
@@ -23,10 +24,13 @@ from incidents import emergencies
 from incidents.forms.errors import put_errors
 from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_on_sign
-from incidents.models import Source
+from incidents.forms.twins import TwinsAsked
+from incidents.models import Incident, Source, State
 from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
 from incidents.services.intake import Report, take_in_once
+from incidents.services.twins import take_in_same
 from incidents.views.keepsake import Keepsake
+from incidents.views.twins import twins_for_public
 from incidents.views.uploads import with_files
 
 
@@ -50,10 +54,15 @@ def report(request: HttpRequest) -> HttpResponse:
     if refused:
         form.add_error("photos", refused)
     status, data = 400, form.cleaned_data
-    if form.is_valid():
+    asked, twins = TwinsAsked(request.POST), []
+    if form.is_valid() and asked.must_ask:
+        twins = twins_for_public(request, data)
+    if twins:
+        status = 200
+    elif form.is_valid():
         try:
             ratelimit.check("report", ratelimit.client_ip(request))
-            incident = take_in_once(_report_of(data, kept_photos, keepsake))
+            incident = _take_in(_report_of(data, kept_photos, keepsake), asked.lead_id)
         except GeshiError as error:
             status = error.status
             put_errors(form, error)
@@ -62,8 +71,15 @@ def report(request: HttpRequest) -> HttpResponse:
             return keepsake.with_code(incident.tracking_code).write(done)
     # A photo that is gone is named once and not sent along again.
     kept_photos = own_drafts(kept_photos, keepsake.draft_key)
-    response = _page(request, form, data.get("grid"), kept_photos, status)
+    response = _page(request, form, data.get("grid"), kept_photos, status, twins=twins)
     return keepsake.write(response)
+
+
+def _take_in(sent: Report, lead_id: int | None) -> Incident:
+    """Take the report in, by itself or as one with the case its reporter says it is."""
+    if lead_id is None:
+        return take_in_once(sent)
+    return take_in_same(sent, lead_id=lead_id)[0]
 
 
 def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keepsake) -> Report:
@@ -93,6 +109,7 @@ def _page(
     status: int = 200,
     *,
     lost_sign: bool = False,
+    twins: Sequence[dict[str, Any]] = (),
 ) -> HttpResponse:
     context = {
         "form": form,
@@ -104,6 +121,8 @@ def _page(
         "areas_url": _areas_url(),
         "services": emergencies.SERVICES,
         "found": emergencies.find(form["text"].value() or ""),
+        "twins": twins,
+        "asked": bool(twins),
     }
     return render(request, "incidents/public/report.html", context, status=status)
 
@@ -130,6 +149,7 @@ def done(request: HttpRequest, code: str) -> HttpResponse:
         "link": link,
         "qr": segno.make(link, error="m").svg_data_uri(scale=5, border=2, dark="#0b4757"),
         "found": emergencies.find(incident.text),
+        "joined": incident.state == State.DUPLICATE,
     }
     return render(request, "incidents/public/done.html", context)
 

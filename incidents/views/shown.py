@@ -216,6 +216,11 @@ def _state_there(data: Mapping[str, Any], _incident: Incident) -> str:
     return _("closed there") if data["says_closed"] else _("open there")
 
 
+def _repeat(data: Mapping[str, Any], _incident: Incident) -> str:
+    """Name the repeat; of a rating it only says that its reporter gave it."""
+    return _("its reporter") if data["twin"] is True else str(data["twin"])
+
+
 # Key on the row, its label, how to say it; in the order they are shown.
 _FACTS: tuple[tuple[str, Any, Any], ...] = (
     ("source", gettext_lazy("Source"), lambda d, i: _choice(Source, d["source"])),
@@ -250,10 +255,17 @@ _FACTS: tuple[tuple[str, Any, Any], ...] = (
         lambda d, i: "；".join(f"{one['code']} → {one['to']}" for one in d["tasks"]),
     ),
     ("into", gettext_lazy("Merged into"), lambda d, i: str(d["into"])),
+    ("from", gettext_lazy("Taken out of"), lambda d, i: str(d["from"])),
+    ("twin", gettext_lazy("Repeat"), _repeat),
     ("amount", gettext_lazy("More time"), _more_time),
     ("until", gettext_lazy("Until"), lambda d, i: _moment(d["until"])),
     ("answer_stands", gettext_lazy("The lead's answer"), _ruling),
     ("score", gettext_lazy("Rating"), lambda d, i: _choice(Score, d["score"])),
+    (
+        "further_score",
+        gettext_lazy("One more rating"),
+        lambda d, i: _choice(Score, d["further_score"]),
+    ),
     ("solved", gettext_lazy("Solved?"), lambda d, i: _("Yes") if d["solved"] else _("No")),
     ("reopened", gettext_lazy("Opened again"), _reopened),
 )

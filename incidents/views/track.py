@@ -75,7 +75,9 @@ def _answer(request: HttpRequest, incident: Incident) -> HttpResponse:
 
 def _to_rating(request: HttpRequest, incident: Incident) -> HttpResponse:
     """Lead whoever knows the phone left with the report to its rating."""
-    url, way = _rate_url(incident), rating_way(incident, request.user, request.scope)
+    main = main_case(incident)
+    url = _rate_url(incident, main)
+    way = rating_way(incident, request.user, request.scope, about=main)
     try:
         for key in (incident.tracking_code, ratelimit.client_ip(request)):
             ratelimit.check("rate", key)
@@ -93,7 +95,8 @@ def _show(
     request: HttpRequest, incident: Incident, said: str = "", status: int = 200
 ) -> HttpResponse:
     main = main_case(incident)
-    url, way = _rate_url(incident), rating_way(incident, request.user, request.scope)
+    url = _rate_url(incident, main)
+    way = rating_way(incident, request.user, request.scope, about=main)
     context = {
         "incident": incident,
         "spaced": spaced(incident.tracking_code),
@@ -106,11 +109,11 @@ def _show(
     return render(request, "incidents/public/progress.html", context, status=status)
 
 
-def _rate_url(incident: Incident) -> str:
-    """Return the link to the rating while one is wanted."""
-    if incident.state not in {State.CALLBACK, State.CLOSED}:
+def _rate_url(incident: Incident, main: Incident) -> str:
+    """Return the link by which the case's own reporter rates ``main``, while one is wanted."""
+    if main.state not in {State.CALLBACK, State.CLOSED}:
         return ""
-    callback = latest_callback(incident)
+    callback = latest_callback(incident, main)
     return reverse("rate", args=[callback.token]) if callback and _open(callback) else ""
 
 

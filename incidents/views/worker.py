@@ -4,6 +4,7 @@ What must not live here: what a report or a step means (services).
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -18,21 +19,22 @@ from django.views.decorators.http import require_http_methods, require_safe
 from core.errors import Invalid
 from core.htmx import render
 from grids.access import roles
-from grids.models import Role
 from grids.phone import phone_tabs
 from incidents.forms.actions import ACTION_FORMS
 from incidents.forms.errors import put_errors
+from incidents.forms.twins import TwinsAsked
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import Incident
 from incidents.queries import choices, desks, visible_incident
-from incidents.services.intake import take_in_once
+from incidents.services.intake import Report, take_in_once
+from incidents.services.twins import take_in_same
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
 from incidents.views.rows import Row, list_rows
+from incidents.views.twins import REPORTERS, twins_for_worker
 from incidents.views.uploads import with_files
 from incidents.workflow import available
 
-REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)
 # What was reported most around here of late; a tap fills the catalogue's own words in.
 QUICK_CATEGORIES = 8
 
@@ -102,7 +104,10 @@ def report(request: HttpRequest) -> HttpResponse:
             raise Invalid(refused, field="photos")
         if not form.is_valid():
             raise Invalid
-        incident = _take_in(form, acting(request))
+        asked = TwinsAsked(data, whose=request.user.pk)
+        if asked.must_ask and (found := twins_for_worker(request, form)):
+            return _form_page(request, form, 200, twins=found)
+        incident = _take_in(form, acting(request), _in_sight(request, asked.lead_id))
     except Invalid as error:
         put_errors(form, error)
         if wants_json:
@@ -116,17 +121,37 @@ def report(request: HttpRequest) -> HttpResponse:
     return redirect(there)
 
 
-def _take_in(form: WorkerReportForm, actor: Any) -> Incident:
+def _in_sight(request: HttpRequest, lead_id: int | None) -> int | None:
+    """Return the case chosen, if its reporter may still open it (≤ 1 query)."""
+    if lead_id is None:
+        return None
+    rows = Incident.objects.visible_to(request.user, request.scope).filter(pk=lead_id)
+    return rows.values_list("pk", flat=True).first()
+
+
+def _take_in(form: WorkerReportForm, actor: Any, lead_id: int | None) -> Incident:
     """Take the report in; a position outside the county falls back to the worker's grid."""
+
+    def take(sent: Report) -> Incident:
+        if lead_id is None:
+            return take_in_once(sent, actor=actor)
+        return take_in_same(sent, lead_id=lead_id, actor=actor)[0]
+
     try:
-        return take_in_once(form.report(), actor=actor)
+        return take(form.report())
     except Invalid as error:
         if "lat" not in error.errors or not form.areas:
             raise
-        return take_in_once(form.report(with_point=False), actor=actor)
+        return take(form.report(with_point=False))
 
 
-def _form_page(request: HttpRequest, form: WorkerReportForm, status: int) -> HttpResponse:
+def _form_page(
+    request: HttpRequest,
+    form: WorkerReportForm,
+    status: int,
+    *,
+    twins: Sequence[dict[str, Any]] = (),
+) -> HttpResponse:
     quick = [row for row in form.categories.values() if row.village_allowed]
     usual = choices.usual_categories(request.scope.areas)
     quick.sort(key=lambda row: -usual[row.pk])
@@ -138,6 +163,8 @@ def _form_page(request: HttpRequest, form: WorkerReportForm, status: int) -> Htt
         ],
         "areas": list(form.areas.values()),
         "upload_url": reverse("photos"),
+        "twins": twins,
+        "asked": bool(twins),
     }
     return render(request, "incidents/worker_report.html", context, status=status)
 

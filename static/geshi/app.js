@@ -266,10 +266,13 @@ document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
   const { keep } = detail.requestConfig.elt.dataset;
   if (keep && detail.xhr.status < 400) forget(keep);
 });
-const failed = () => toast(text("Network"), "error");
+// What only helps, and nobody asked for, fails in silence: the form goes on without it.
+const quiet = (event) => event.detail.elt?.dataset?.quiet !== undefined;
+const failed = (event) => { if (!quiet(event)) toast(text("Network"), "error"); };
 document.body.addEventListener("htmx:sendError", failed);
 document.body.addEventListener("htmx:timeout", failed);
 document.body.addEventListener("htmx:responseError", (event) => {
+  if (quiet(event)) return;
   const { status, responseText } = event.detail.xhr;
   let said = "";
   try { said = JSON.parse(responseText).error; } catch { /* not our JSON: use the words for the status */ }

@@ -40,6 +40,7 @@ function position(form) {
       form.elements.lat.value = coords.latitude.toFixed(6);
       form.elements.lon.value = coords.longitude.toFixed(6);
       say(where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy)));
+      form.dispatchEvent(new Event("change")); // the twins are looked for around the position
     }, ({ code }) => {
       const { textDenied, textUnavailable, textTimeout } = where.dataset;
       fail({ 1: textDenied, 3: textTimeout }[code] || textUnavailable);
@@ -57,6 +58,7 @@ function quickWords(form) {
     const text = form.elements.text;
     const typed = ![...form.querySelectorAll("[data-quick]")].some((other) => other.dataset.phrase === text.value.trim());
     if (!text.value.trim() || !typed) text.value = chip.dataset.phrase;
+    form.dispatchEvent(new Event("change"));
     text.focus();
   }));
 }
@@ -73,7 +75,7 @@ function reportForm(form) {
     if (form.elements.text.value.trim().length < 2) { form.elements.text.focus(); form.elements.text.reportValidity(); return; }
     press?.classList.add("busy");
     const fields = {};
-    ["text", "category", "address", "area", "lat", "lon"].forEach((name) => { fields[name] = form.elements[name]?.value || ""; });
+    ["text", "category", "address", "area", "lat", "lon", "same_as"].forEach((name) => { fields[name] = form.elements[name]?.value || ""; });
     if (form.elements.emergency?.checked) fields.emergency = "on";
     const draft = { key: form.elements.key.value, at: Date.now(), fields, photos: picker.photos.map((photo) => ({ ...photo })) };
     const kept = await waiting.put(draft);
@@ -92,6 +94,7 @@ function reportForm(form) {
       forget(form.dataset.keep); // it waits among the unsent ones now
       form.elements.area.value = area;
       form.elements.key.value = newKey();
+      form.querySelector("#twins").replaceChildren();
       picker.clear();
       waiting.show();
       window.scrollTo({ top: 0 });

@@ -1,0 +1,132 @@
+"""Open cases that may be what somebody is writing about, shown before they send it.
+
+The public is shown what everybody may know anyway: the item, the village or grid, the day, the
+state; workers what they may open. What must not live here: which cases those are
+(queries/twins.py) and merging (services/twins.py).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from core import ratelimit
+from core.errors import Invalid, TooMany
+from grids.access import public, roles
+from grids.models import Role
+from incidents.forms.public import ReportForm
+from incidents.forms.twins import TwinsAsked, choice_of
+from incidents.forms.worker import WorkerReportForm, own_areas
+from incidents.models import State
+from incidents.queries.published import published_items
+from incidents.queries.twins import Twin, matter_of_words, public_twins, twins_in_sight
+from incidents.services import triage
+from incidents.services.intake import Report, find_place
+from incidents.views.case import PHONE_ROLES
+
+REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)
+# Shorter texts are like everything.
+ENOUGH_WORDS = 4
+
+
+@public
+@never_cache
+@require_POST
+def report_twins(request: HttpRequest) -> HttpResponse:
+    """Return up to three public open cases like the report being written, as choices."""
+    form = ReportForm(request.POST)
+    form.full_clean()
+    shown = twins_for_public(request, form.cleaned_data)
+    return _answer(request, {"twins": shown, "asked": bool(shown)})
+
+
+@roles(*REPORTERS)
+@never_cache
+@require_POST
+def worker_twins(request: HttpRequest) -> HttpResponse:
+    """Return up to three open cases in the reader's sight like the report being written."""
+    form = WorkerReportForm(request.POST, areas=own_areas(request.scope.areas))
+    form.full_clean()
+    shown = twins_for_worker(request, form)
+    return _answer(request, {"twins": shown, "asked": bool(shown)})
+
+
+def _answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    return render(request, "incidents/public/_twins.html", context)
+
+
+def twins_for_public(request: HttpRequest, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return public twins of a form's cleaned data (≤ 8 queries); [] past the limit.
+
+    The limit is per address, and past it a report is sent as if there were none.
+    """
+    if len(data.get("text") or "") < ENOUGH_WORDS:
+        return []
+    try:
+        ratelimit.check("twins", ratelimit.client_ip(request))
+    except TooMany:
+        return []
+    items = published_items()
+    sent = Report(
+        text=data["text"],
+        source="resident",
+        latitude=data.get("lat"),
+        longitude=data.get("lon"),
+        coordinate_system=data.get("coordinate_system") or "wgs84",
+        address=data.get("address") or "",
+        area=data.get("grid"),
+        category=data.get("category"),
+    )
+    asked = _matter(sent)
+    return _choices(request, public_twins(asked, items=items) if asked else [], items)
+
+
+def twins_for_worker(request: HttpRequest, form: WorkerReportForm) -> list[dict[str, Any]]:
+    """Return twins the worker may open (≤ 8 queries)."""
+    if {"text", "area", "lat", "lon"} & set(form.errors):
+        return []
+    if len(form.cleaned_data["text"]) < ENOUGH_WORDS:
+        return []
+    asked = _matter(form.report())
+    found = twins_in_sight(asked, user=request.user, scope=request.scope) if asked else []
+    items = {category.pk: category for category in form.categories.values()}
+    return _choices(request, found, items, whose=request.user.pk)
+
+
+def _matter(sent: Report) -> Any:
+    try:
+        place, point = find_place(sent, sent.text)
+    except Invalid:
+        return None
+    category = sent.category or triage.likely_category(sent.text)
+    return matter_of_words(
+        sent.text,
+        address=sent.address,
+        place=place,
+        point=point,
+        category_id=category.pk if category else None,
+        now=timezone.now(),
+    )
+
+
+def _choices(
+    request: HttpRequest, found: Iterable[Twin], items: Mapping[int, Any], *, whose: Any = ""
+) -> list[dict[str, Any]]:
+    before = TwinsAsked(request.POST, whose=whose).lead_id
+    return [
+        {
+            "value": choice_of(twin.id, whose=whose),
+            "checked": twin.id == before,
+            "category": items[twin.category_id].label if twin.category_id in items else "",
+            "place": twin.place,
+            "on": twin.reported_at,
+            "state": twin.state,
+            "state_label": State(twin.state).label,
+            "head": twin.head,
+        }
+        for twin in found
+    ]
