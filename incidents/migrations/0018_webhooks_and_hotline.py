@@ -1,10 +1,11 @@
 """Webhooks and their deliveries, quotas and bounds of connected systems, sheets of hotlines."""
 
-import core.fields
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
+
+import core.fields
 
 
 class Migration(migrations.Migration):

@@ -189,7 +189,13 @@ def _take(webhook: Webhook, now: datetime) -> list[HookDelivery]:
 def _send(claimed: list[tuple[Webhook, list[HookDelivery]]], now: datetime) -> int:
     ready, silent = [], []
     for webhook, rows in claimed:
-        bodies = bodies_of(webhook, rows)
+        try:
+            bodies = bodies_of(webhook, rows)
+        except Exception:
+            # Of this one's making: the others must go.
+            logger.exception("bodies for webhook %s could not be made", webhook.pk)
+            _put_off(rows, now)
+            continue
         for row in rows:
             body = bodies.get(row.pk)
             if body is None:
@@ -204,6 +210,15 @@ def _send(claimed: list[tuple[Webhook, list[HookDelivery]]], now: datetime) -> i
     for pk, group in groupby(results, key=lambda one: one[0].delivery.webhook_id):
         _record(pk, list(group), now)
     return sum(not outcome.problem for outcome in outcomes)
+
+
+def _put_off(rows: list[HookDelivery], now: datetime) -> None:
+    for row in rows:
+        dead = row.attempts >= outbox.MAX_ATTEMPTS
+        HookDelivery.objects.filter(pk=row.pk).update(
+            state=State.DEAD if dead else State.AWAITING_RETRY,
+            next_attempt_at=outbox.retry_at(now, row.attempts),
+        )
 
 
 def _packed(webhook: Webhook, row: HookDelivery, body: bytes, now: datetime) -> Ready:

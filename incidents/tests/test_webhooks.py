@@ -171,7 +171,8 @@ class TestWhatIsTold:
         token = incident.callbacks.get().token
         verification.rate(token=token, score="dissatisfied", solved=False)
         go()
-        assert types(receiver) == ["case.rated", "case.reopened", "case.state_changed"]
+        assert set(types(receiver)) == {"case.rated", "case.reopened", "case.state_changed"}
+        assert types(receiver).count("case.reopened") == 1
 
     def test_only_events_asked_for_are_told(self, world, system, receiver, admin):
         put(system, receiver.address, admin, events=["case.closed"])
