@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from benchmarks import (  # noqa: E402
     roster,
     rows,
     scores,
+    search,
+    sweep,
     territory,
     visits,
 )
@@ -49,6 +53,7 @@ ROWS = (
     "open",
     "transition",
     "dashboard",
+    "search",
     "roster",
     "coverage",
     "point",
@@ -56,6 +61,7 @@ ROWS = (
     "scores",
     "visits",
     "audit",
+    "sweep",
 )
 BUILT = VAR / "built.json"
 LAST = VAR / "last.json"
@@ -75,6 +81,8 @@ def main() -> int:
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--grids", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--short-timelines", action="store_true", dest="short")
+    parser.add_argument("--timers", type=int, default=100_000)
     options = parser.parse_args()
     wanted = options.rows.split(",")
     if unknown := set(wanted) - set(ROWS):
@@ -86,7 +94,7 @@ def main() -> int:
     services = Services(VAR)
     try:
         services.start()
-        prepare(options.incidents, options.grids)
+        prepare(options.incidents, options.grids, options.short)
         return measure(wanted, options, facts)
     except Stop:
         return 130
@@ -104,9 +112,9 @@ def dsn(database: str = "geshi") -> str:
     return f"host={(VAR / 'run').resolve()} user=geshi dbname={database}"
 
 
-def prepare(incidents: int, grids: int) -> None:
+def prepare(incidents: int, grids: int, short: bool) -> None:
     """Have the database filled for these sizes; what stands is kept when it fits."""
-    made = stamp(incidents, grids)
+    made = stamp(incidents, grids, short)
     standing = json.loads(BUILT.read_text()) if BUILT.exists() else {}
     if standing != made:
         BUILT.unlink(missing_ok=True)
@@ -116,20 +124,21 @@ def prepare(incidents: int, grids: int) -> None:
     subprocess.run([sys.executable, ROOT / "script/_prepare.py"], cwd=ROOT, check=True)
     begun = time.monotonic()
     if standing != made:
-        county.build(incidents=incidents, grids=grids, say=say)
+        county.build(incidents=incidents, grids=grids, short=short, say=say)
         BUILT.write_text(json.dumps(made))
         say(f"the county stands ({time.monotonic() - begun:.0f} s)")
     with psycopg.connect(dsn("postgres"), autocommit=True) as server:
         server.execute(f"ALTER DATABASE geshi SET log_min_duration_statement = {SLOW_MS}")
 
 
-def stamp(incidents: int, grids: int) -> dict[str, Any]:
+def stamp(incidents: int, grids: int, short: bool) -> dict[str, Any]:
     """Return what the standing county was made from."""
     known = hashlib.sha256()
     sources = [*sorted(ROOT.glob("*/migrations/0*.py")), ROOT / "benchmarks/sql.py"]
     for path in [*sources, ROOT / "benchmarks/county.py"]:
         known.update(path.read_bytes())
-    return {"incidents": incidents, "grids": grids, "made_by": known.hexdigest()}
+    sizes = {"incidents": incidents, "grids": grids, "short": short}
+    return {**sizes, "made_by": known.hexdigest()}
 
 
 class Servers:
@@ -163,12 +172,27 @@ class Servers:
         for part in self.running:
             part.make_sure_stopped(time.monotonic() + 15)
 
+    @contextmanager
+    def background(self) -> Iterator[datetime]:
+        """Run one worker and one beat beside the web server; yields when they were started."""
+        begun = datetime.now(UTC)
+        beside = parts("127.0.0.1", self.port, VAR)[1:]
+        for part in beside:
+            part.start()
+        try:
+            yield begun
+        finally:
+            for part in beside:
+                part.ask_to_stop()
+            for part in beside:
+                part.make_sure_stopped(time.monotonic() + 15)
+
 
 class Bench:
     """Sends requests through the clients' process and keeps what came of them."""
 
-    def __init__(self, servers: Servers, seconds: float) -> None:
-        self.servers, self.seconds = servers, seconds
+    def __init__(self, servers: Servers, seconds: float, timers: int) -> None:
+        self.servers, self.seconds, self.timers = servers, seconds, timers
         self.failures = 0
         self.results: dict[str, Any] = {}
 
@@ -246,7 +270,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
         facts["postgresql"] = server.execute("SHOW server_version").fetchone()[0]
         facts["incidents"] = server.execute("SELECT count(*) FROM incidents_incident").fetchone()[0]
     with Servers() as servers:
-        bench = Bench(servers, options.seconds)
+        bench = Bench(servers, options.seconds, options.timers)
         rows.make_ready(wanted, options.seconds, say)
         offset = log.stat().st_size
         measured: dict[str, Callable[[Bench], list[list[str]]]] = {
@@ -255,6 +279,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "open": rows.open_case,
             "transition": rows.transition,
             "dashboard": rows.dashboard,
+            "search": search.measure_search,
             "roster": roster.roster,
             "coverage": territory.measure_coverage,
             "point": territory.point,
@@ -262,6 +287,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "scores": scores.measure_scores,
             "visits": visits.measure_visits,
             "audit": audit.measure_audit,
+            "sweep": sweep.measure_sweep,
         }
         for name in ROWS:
             if name in wanted:

@@ -42,12 +42,12 @@ FILLED = (
 Say = Callable[[str], object]
 
 
-def build(*, incidents: int, grids: int, say: Say) -> None:
-    """Fill the empty, migrated database and leave it analysed."""
+def build(*, incidents: int, grids: int, short: bool, say: Say) -> None:
+    """Fill the empty, migrated database and leave it analysed; ``short`` as in ``fill``."""
     build_places(shape=shape_of(grids), say=say)
     with without_indexes(say):
         for first, last in chunks(1, incidents):
-            fill(first, last, incidents)
+            fill(first, last, incidents, short=short)
             say(f"incidents {last:,} of {incidents:,}")
     say("figures")
     with connection.cursor() as cursor:
@@ -153,19 +153,29 @@ def chunks(first: int, last: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + CHUNK - 1, last)
 
 
-def fill(first: int, last: int, total: int, *, state: str = "") -> None:
+def fill(first: int, last: int, total: int, *, state: str = "", short: bool = False) -> None:
     """Write the incidents with these ids and all that hangs on them.
 
     ``total`` is the id reported just now; ``state`` puts all of them there, owned by
-    departments (for measuring steps).
+    departments (for measuring steps). With ``short`` nine of ten ended cases have only the first
+    and the last row of their timeline, so that ten million fit on a small disk.
     """
-    values = {"first": first, "last": last, "total": total, "state": state}
+    values = {"first": first, "last": last, "total": total, "state": state, "short": short}
     values |= {"places": PLACES, "kinds": KINDS}
     with transaction.atomic(), connection.cursor() as cursor:
         # Foreign keys are right by construction; checking nine a row would take half the time.
         cursor.execute("SET LOCAL session_replication_role = replica")
         for statement in sql.FILL:
             cursor.execute(statement, values)
+
+
+def forget(first: int, last: int) -> None:
+    """Remove the incidents with these ids and all that hangs on them, as if never written."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Timelines only grow by the product's hand.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        for statement in sql.FORGET:
+            cursor.execute(statement, {"first": first, "last": last})
 
 
 def set_sequences() -> None:

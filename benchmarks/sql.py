@@ -113,7 +113,7 @@ _INCIDENT = """
         category_id, tier, deadline_version_id, owner_department_id, owner_area_id, handler_id,
         rung, round, rework_count, objection_used, suspended_from, suspended_until, merged_into_id,
         reported_at, triaged_at, triage_tried_at, dispatched_at, accepted_at, arrived_at,
-        responded_at, verified_at, ended_at, due_at, overdue_at, version, last_seq)
+        responded_at, verified_at, ended_at, due_at, due_unit, overdue_at, version, last_seq)
     SELECT id, md5('key ' || id)::uuid, upper(left(md5('code ' || id), 14)),
            (ARRAY['resident','resident','resident','resident','resident','worker','worker',
                   'worker','hotline','inspection'])[1 + floor(bench.u(id, 9) * 10)::int],
@@ -143,6 +143,7 @@ _INCIDENT = """
            CASE WHEN steps > 7 THEN ended - interval '1 hour' END,
            CASE WHEN NOT open THEN ended END,
            CASE WHEN open AND runs THEN due ELSE timestamptz '9999-12-31 00:00+00' END,
+           CASE WHEN open AND runs THEN 'working_days' ELSE '' END,
            CASE WHEN CASE WHEN open THEN runs AND due < now() ELSE bench.u(id, 13) < 0.07 END
                 THEN least(due, ended) END,
            steps + 1, steps + (extra <> '')::int
@@ -161,7 +162,8 @@ _EVENT = f"""
            '{{"round": 1}}'::jsonb, t.public
       FROM incidents_incident i JOIN bench.state s ON s.state = i.state
       JOIN bench.step t ON t.seq <= s.steps
-     WHERE {_RANGE}
+     WHERE {_RANGE} AND (NOT %(short)s OR i.ended_at IS NULL OR i.id %% 10 = 0
+                         OR t.seq IN (1, s.steps))
     UNION ALL
     SELECT i.id, s.steps + 1, least(now(), i.reported_at + s.steps * interval '2 hours'), s.extra,
            'user', NULL, '县社会治安综合治理中心', t.to_state, i.state, '',
@@ -237,6 +239,25 @@ _NOTICE = f"""
 """
 
 FILL = [_INCIDENT, _EVENT, _CLOCK, _TIMER, _WHISTLE, _PARTY, _CALLBACK, _NOTICE]
+
+_HANGING = (
+    "callback", "casechange", "event", "notice", "reportercontact", "scorefact", "stageclock",
+    "suggestion", "supervisionnotice", "whistle",
+)  # fmt: skip
+FORGET = [
+    "DELETE FROM core_timer t USING incidents_stageclock c WHERE t.subject_type = 'clock'"
+    " AND t.subject_id = c.id AND c.incident_id BETWEEN %(first)s AND %(last)s",
+    "DELETE FROM incidents_whistleparty p USING incidents_whistle w WHERE p.whistle_id = w.id"
+    " AND w.incident_id BETWEEN %(first)s AND %(last)s",
+    "DELETE FROM core_outboxmessage"
+    " WHERE split_part(key, ':', 1) = 'incident'"
+    " AND split_part(key, ':', 2)::bigint BETWEEN %(first)s AND %(last)s",
+    *(
+        f"DELETE FROM incidents_{table} WHERE incident_id BETWEEN %(first)s AND %(last)s"
+        for table in _HANGING
+    ),
+    "DELETE FROM incidents_incident WHERE id BETWEEN %(first)s AND %(last)s",
+]
 
 FIGURES = """
     INSERT INTO incidents_figure (county_id, town_id, day, metric, n)

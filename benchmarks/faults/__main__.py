@@ -13,7 +13,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -26,7 +25,7 @@ import psycopg  # noqa: E402
 
 from benchmarks.faults import clock, lag, oracle  # noqa: E402
 from benchmarks.faults.house import House  # noqa: E402
-from benchmarks.faults.killer import AWAY, Killer  # noqa: E402
+from benchmarks.faults.killer import Killer  # noqa: E402
 
 SETTINGS = {"product": "benchmarks.faults.settings", "naive": "benchmarks.faults.naive_settings"}
 # How long deliveries of a dead process are waited for (core.services.outbox), and a little more.
@@ -42,8 +41,10 @@ class Stop(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="script/faults")
     parser.add_argument("--seconds", type=float, default=90, help="how long things are killed")
+    parser.add_argument("--least", type=int, default=0, help="go on until so many faults")
     parser.add_argument("--calm", type=float, default=15, help="seconds before the first kill")
     parser.add_argument("--gap", type=float, default=2, help="seconds between two faults, about")
+    parser.add_argument("--away", type=float, default=8, help="seconds both beats stay away")
     parser.add_argument("--rate", type=float, default=5, help="reports a second")
     parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     parser.add_argument("--only", default="", help="only these faults, separated by commas")
@@ -129,10 +130,17 @@ class Run:
         time.sleep(options.calm)
         killing = time.time()
         say(f"kills for {options.seconds:.0f} s")
+        only = frozenset(filter(None, options.only.split(",")))
         killer = Killer(
-            self.house, options.seed, options.gap, frozenset(filter(None, options.only.split(",")))
+            house=self.house,
+            seed=options.seed,
+            gap=options.gap,
+            away=options.away,
+            dsn=self.dsn,
+            received=self.out("receiver.log"),
+            only=only,
         )
-        killer.run(options.seconds, threading.Event())
+        killer.run(options.seconds, least=options.least)
         ended = time.time()
         say("peace: what is open is brought to its end")
         self.house.wait_for_web()
@@ -242,7 +250,7 @@ class Run:
         found = [("calm", begun), ("while things are killed", killing)]
         for fault in done:
             if fault["fault"] == "beats away":
-                found.append((f"both beats away for {AWAY:.0f} s", fault["at"]))
+                found.append((f"both beats away for {self.options.away:.0f} s", fault["at"]))
                 found.append(("while things are killed", fault["at"] + fault["took"]))
         return sorted(found, key=lambda stretch: stretch[1])
 

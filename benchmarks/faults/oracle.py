@@ -240,7 +240,8 @@ def _figures(database: psycopg.Connection) -> Finding:
     cases = {
         f"state:{row['state']}": row["n"]
         for row in database.execute(
-            "SELECT state, count(*)::int AS n FROM incidents_incident GROUP BY state"
+            "SELECT state, count(*)::int AS n FROM incidents_incident"
+            " WHERE parent_id IS NULL GROUP BY state"
         )
     }
     gauges = {metric for metric in counted if metric.startswith("state:")}
