@@ -216,6 +216,8 @@ export function keepForms(root = document) {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method === "get" || form.method === "dialog") return;
+  // Its answer is a file: the page stays.
+  if ("many" in form.dataset) return;
   if (form.dataset.sent) { event.preventDefault(); return; }
   form.dataset.sent = "1";
   (event.submitter || form.querySelector("[type=submit]"))?.classList.add("busy");
