@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
 from grids.models import Area, Department, Level, Posting, Role, User
 from grids.queries import Scope
@@ -120,7 +120,7 @@ def find_call(pk: int) -> EmergencyCall | None:
     return _with_names().select_related("incident").filter(pk=pk).first()
 
 
-def _with_names():  # type: ignore[no-untyped-def]
+def _with_names() -> QuerySet[EmergencyCall]:
     return EmergencyCall.objects.select_related(
         "area", "department", "user", "acknowledged_by"
     ).defer("area__boundary", "area__outline")
