@@ -81,7 +81,7 @@ class Row:
 @never_cache
 @require_safe
 def hazards(request: HttpRequest) -> HttpResponse:
-    """List the hazards the reader sees, newest first, 50 a page (≤ 8 queries beside the frame's)."""
+    """List the hazards the reader sees, newest first, 50 a page (≤ 8 queries, and the frame's)."""
     filters, now = read_filters(request), timezone.now()
     page = reads.ledger_page(
         user=request.user,
