@@ -46,6 +46,26 @@ def clean_surroundings(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def only_filled_tables_are_emptied() -> Iterator[None]:
+    """Empty what a test committed, not all hundred tables, which takes a third of a second."""
+
+    def sql_flush(self: Any, _style: Any, tables: list[str], **_options: Any) -> list[str]:
+        names = [self.quote_name(table) for table in tables]
+        asked = ", ".join(f"EXISTS (SELECT FROM {name})" for name in names)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT {asked}")
+            filled = [name for name, some in zip(names, cursor.fetchone(), strict=True) if some]
+        # What only grows by the product's hand, and in whichever order keys allow.
+        return ["SET LOCAL session_replication_role = replica"] + [
+            f"DELETE FROM {name}" for name in filled
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(connection.ops), "sql_flush", sql_flush)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def every_recorded_act_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test passes that records an act the audit page could not name (core.audit_words)."""

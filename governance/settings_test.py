@@ -27,6 +27,9 @@ def own_redis_database(url: str) -> str:
 DATABASES["default"]["CONN_MAX_AGE"] = 0
 # A worker or beat started by a test looks at that test's database.
 DATABASES["default"]["NAME"] = os.environ.get("GESHI_TEST_DATABASE", DATABASES["default"]["NAME"])
+# A database that has the tables already; each test process begins with a copy of it.
+if template := os.environ.get("GESHI_TEST_TEMPLATE"):
+    DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template
 REDIS_URL = own_redis_database(REDIS_URL)
 CACHES["default"]["LOCATION"] = REDIS_URL
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace(
