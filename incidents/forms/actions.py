@@ -743,7 +743,6 @@ LIKELY: dict[str, tuple[str, ...]] = {
     State.RESPONDED: ("verify_pass", "verify_fail"),
     State.CALLBACK: ("record_callback",),
     State.SUSPENDED: ("resume",),
-    State.DUPLICATE: ("unmerge",),
     State.SUPERVISED: ("dispatch", "blow_whistle", "conclude"),
 }  # fmt: skip
 

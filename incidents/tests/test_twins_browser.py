@@ -59,6 +59,7 @@ def test_a_dispatcher_merges_and_takes_apart_again(lead, page_zh):
     phone = page_zh(390)
     page_zh.sign_in(phone, world.command)
     phone.goto(f"/incidents/{twin.tracking_code}/")
+    phone.get_by_role("link", name="取消并案").click()
     phone.get_by_label("原因").fill("不是同一处")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     phone.get_by_role("button", name="取消并案").click()

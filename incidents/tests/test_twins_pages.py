@@ -143,7 +143,8 @@ def test_the_dispatcher_takes_a_repeat_out_on_its_page(world, lead):
     twins.merge(incident_id=twin.pk, actor=actor(world.command), into=lead)
     page = command.get(f"/incidents/{twin.tracking_code}/").content.decode()
     assert "取消并案" in page
-    assert "恢复到并案前的状态" in page
+    form = command.get(f"/incidents/{twin.tracking_code}/do/unmerge/").content.decode()
+    assert "恢复到并案前的状态" in form
     done = command.post(f"/incidents/{twin.tracking_code}/do/unmerge/", {"reason": "不是一处"})
     assert done.status_code == 302
     assert Incident.objects.get(pk=twin.pk).state == State.REPORTED

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from core.errors import Conflict, GeshiError
+from core.errors import Conflict, Invalid
 from core.paging import keyset_page
 from core.web import page_urls
 from grids.access import roles
@@ -131,9 +131,9 @@ def warning_answer(request: HttpRequest, pk: int) -> HttpResponse:
         service.acknowledge(warning_id=pk, actor=acting(request), word=word)
     except Conflict as error:
         messages.warning(request, str(error))
-    except GeshiError as error:
-        said = next(iter(error.errors.values()), [error.message])[0] if error.errors else error
-        return _page(request, failed=pk, typed=word, said=str(said), status=error.status)
+    except Invalid as error:
+        said = str(error.errors["word"][0])
+        return _page(request, failed=pk, typed=word, said=said, status=error.status)
     else:
         messages.success(request, _("Your answer is on record."))
     return redirect("topics")
