@@ -113,24 +113,24 @@ def _by_rule(
         for person in sorted(people)
     ]
     robots = {channel.pk: channel for channel in wanted if not channel.is_personal}
-    if robots and not user_id:
-        chats = _chats(role=role, area_id=area_id, department_id=department_id)
-        heard = chats.filter(channel__in=robots).values_list("channel_id", flat=True)
-        found += [(robots[pk], {"who": GROUP_CHAT}) for pk in sorted(set(heard))]
+    lines = _heard(role=role, area_id=area_id, department_id=department_id) if robots else Q()
+    if lines:
+        heard = Subscription.objects.filter(lines, channel__in=robots)
+        told = set(heard.values_list("channel_id", flat=True))
+        found += [(robots[pk], {"who": GROUP_CHAT}) for pk in sorted(told)]
     return found
 
 
-def _chats(*, role: str, area_id: int | None, department_id: int | None) -> QuerySet[Subscription]:
-    """Return what group chats hear of a post or a department (1 query for a post's area)."""
+def _heard(*, role: str, area_id: int | None, department_id: int | None) -> Q:
+    """Return which lines of group chats hear of a post or a department (1 query for a post)."""
     whose = Q()
     if role and area_id:
         path = Area.objects.values_list("path", flat=True).get(pk=area_id)
         above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
-        whose |= Q(role=role, area__path__in=above)
+        whose |= Q(user__isnull=True, role=role, area__path__in=above)
     if department_id:
-        whose |= Q(department_id=department_id)
-    found = Subscription.objects.filter(whose, user__isnull=True)
-    return found if whose else found.none()
+        whose |= Q(user__isnull=True, department_id=department_id)
+    return whose
 
 
 def _subscriptions(
@@ -142,12 +142,7 @@ def _subscriptions(
     department_id: int | None,
 ) -> QuerySet[Subscription]:
     whose = Q(user_id=user_id) if user_id else Q()
-    if role and area_id:
-        path = Area.objects.values_list("path", flat=True).get(pk=area_id)
-        above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
-        whose |= Q(user__isnull=True, role=role, area__path__in=above)
-    if department_id:
-        whose |= Q(user__isnull=True, department_id=department_id)
+    whose |= _heard(role=role, area_id=area_id, department_id=department_id)
     posts = _posts(role=role, area_id=area_id, department_id=department_id)
     if posts is not None:
         whose |= Q(user_id__in=posts.values("user_id"))
