@@ -38,8 +38,8 @@ class OrdersForm(forms.Form):
 class MatchForm(forms.Form):
     """For each thing we know, the column of the file where it stands."""
 
-    def __init__(self, *args: Any, upload: SheetUpload, **more: Any) -> None:
-        super().__init__(*args, initial=offered(upload), **more)
+    def __init__(self, data: Any = None, *, upload: SheetUpload) -> None:
+        super().__init__(data, initial=offered(upload))
         choices = [("", _("– not in this file –"))]
         choices += [(name, name) for name in dict.fromkeys(upload.settings["headings"])]
         for column in columns():

@@ -339,7 +339,7 @@ def bodies_of(webhook: Webhook, rows: Iterable[HookDelivery]) -> dict[int, bytes
         for row in rows:
             told: dict[str, Any] = {"id": str(row.event_id), "type": row.event}
             if row.event != TRIAL:
-                case = cases.get(row.incident_id)
+                case = cases.get(row.incident_id or 0)
                 event = events.get((row.incident_id or 0, row.seq or 0))
                 if case is None or event is None:
                     continue

@@ -82,7 +82,7 @@ def _cases(system: System, since: date, until: date, actor: Actor) -> Any:
 
 def _rows(cases: list[Incident]) -> Iterator[list[str]]:
     ids = [case.pk for case in cases]
-    answers: dict[int, tuple[str, datetime]] = {}
+    answers: dict[int, tuple[str, datetime | None]] = {}
     told = Event.objects.filter(incident__in=ids, action__in=RESULTS, public=True)
     for pk, note, at in told.order_by("seq").values_list("incident_id", "note", "at"):
         answers[pk] = (note, at)
