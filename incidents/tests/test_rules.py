@@ -140,10 +140,11 @@ def test_a_rule_that_is_new_or_says_something_else_needs_an_example(world, rules
 
 def test_of_two_editors_the_second_reads_that_somebody_was_first(world, rules):
     seen = shown_table().stamp
-    save(world, rule(world), seen=seen)
+    key = save(world, rule(world), seen=seen)
     with pytest.raises(Conflict) as refused:
         save(world, rule(world, name="另一条"), seen=seen)
     assert str(world.command) in str(refused.value)
+    move(world, key)
     seen = shown_table().stamp
     put(world)
     for verb in (rule_table.put_in_force, rule_table.throw_away):
