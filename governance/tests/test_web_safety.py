@@ -194,6 +194,7 @@ def test_public_forms_are_counted_by_address(settings, monkeypatch):
         "photos/": "counts photos that are there",
         "rate/%(token)s/": "counts ratings that are complete, and wrong tokens",
         "report/": "counts reports that are complete",
+        "report/twins/": "counts what is long enough to be compared",
     }
     border = Border()
     forgotten = []
