@@ -108,7 +108,9 @@ class ScoreFormulaAdmin(KeptAdmin):
 
 @admin.register(Article)
 class ArticleAdmin(admin.ModelAdmin):
-    list_display = ["code", "title", "category", "source", "published_on", "active"]
+    list_display = [
+        *("code", "title", "category", "source", "published_on", "valid_until", "active"),
+    ]
     list_filter = ["active", "category"]
     list_select_related = ["category"]
     search_fields = ["code", "title", "body"]

@@ -191,9 +191,7 @@ def _check_cap(case: Step, amount: int, unit: str) -> None:
     if cap is None or cap.allows(amount, unit):
         return
     raise Invalid(
-        _(
-            "All extensions together: at most %(cap)s (%(rule)s). Granted so far: %(used)s."
-        ),
+        _("All extensions together: at most %(cap)s (%(rule)s). Granted so far: %(used)s."),
         field="amount",
         cap=cap.words,
         rule=cap.rule,

@@ -113,8 +113,14 @@ def test_the_switch_goes_before_what_was_shipped(world, shipped, mode, expected)
 
 def test_of_an_item_switched_off_nothing_is_said_even_when_the_model_reads_it(world):
     for item, texts in (
-        (world.rubbish, ["垃圾没人清", "路边一堆垃圾", "垃圾桶满了", "满地垃圾袋", "垃圾发臭"]),
-        (world.road, ["路面坑洼", "道路塌陷", "马路有个大坑", "路面破损", "水泥路裂了"]),
+        (
+            world.rubbish,
+            ["垃圾没人清", "路边一堆垃圾", "垃圾桶满了", "满地垃圾袋", "垃圾发臭", "垃圾堆成山"],
+        ),
+        (
+            world.road,
+            ["路面坑洼", "道路塌陷", "马路有个大坑", "路面破损", "水泥路裂了", "路上坑太深"],
+        ),
     ):
         TriageExample.objects.bulk_create(TriageExample(text=t, category=item) for t in texts)
     training.train()

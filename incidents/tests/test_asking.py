@@ -48,7 +48,7 @@ def gateway(settings):
     settings.OUTBOUND_NETWORKS = ["127.0.0.0/8"]
     server = Gateway(body=said())
     settings.AI_URL, settings.AI_KEY = f"{server.address}/v1", KEY
-    settings.AI_MODEL, settings.AI_SECONDS = "county-7b", 1.0
+    settings.AI_MODEL, settings.AI_SECONDS = "county-7b", 10.0
     yield server
     server.close()
 
