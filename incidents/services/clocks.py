@@ -274,8 +274,8 @@ def outdated(
 ) -> list[tuple[StageClock, tuple[int, str]]]:
     """Return clocks whose deadline has another time now, each with its (amount, unit).
 
-    Only clocks that still have exactly the
-    time of their rule: what was paused, extended or missed was decided for this case, and stays.
+    Only clocks that still have exactly the time of their rule: what was paused, extended or missed
+    was decided for this case, and stays.
     """
     found = []
     for clock in clocks:
