@@ -249,9 +249,8 @@ FORGET = [
     " AND t.subject_id = c.id AND c.incident_id BETWEEN %(first)s AND %(last)s",
     "DELETE FROM incidents_whistleparty p USING incidents_whistle w WHERE p.whistle_id = w.id"
     " AND w.incident_id BETWEEN %(first)s AND %(last)s",
-    "DELETE FROM core_outboxmessage"
-    " WHERE split_part(key, ':', 1) = 'incident'"
-    " AND split_part(key, ':', 2)::bigint BETWEEN %(first)s AND %(last)s",
+    "DELETE FROM core_outboxmessage WHERE CASE WHEN key ~ '^incident:[0-9]+:'"
+    " THEN split_part(key, ':', 2)::bigint BETWEEN %(first)s AND %(last)s END",
     *(
         f"DELETE FROM incidents_{table} WHERE incident_id BETWEEN %(first)s AND %(last)s"
         for table in _HANGING
