@@ -210,13 +210,14 @@ def decide_extension(
             raise Conflict(_("No request for more time is waiting."))
         if waiting.requested_by_id == person(actor).pk:
             raise NotAllowed(_("Somebody else must decide your own request."))
+        if approve:
+            _check_cap(case, waiting.amount, waiting.unit)
         case.note = note.strip() if approve else required(note, "note")
         case.data = {"amount": waiting.amount, "unit": waiting.unit, "reason": waiting.reason}
         waiting.decision = Extension.Decision.APPROVED if approve else Extension.Decision.REFUSED
         waiting.decided_by, waiting.decided_at, waiting.note = actor.user, case.now, case.note
         waiting.save()
         if approve:
-            _check_cap(case, waiting.amount, waiting.unit)
             clocks.extend(case, amount=waiting.amount, unit=waiting.unit)
             case.count("extended")
             case.tell_reporter("extended")
