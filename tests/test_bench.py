@@ -1,10 +1,13 @@
 """The benchmark stays able to run: its county fits the tables, its sums are right."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.urls import reverse
 
-from benchmarks import county, report
+from benchmarks import county, report, search
 from benchmarks.load import summary
+from core.models import Timer
 from grids.models import Posting, Role
 from grids.queries import Scope
 from incidents.models import Event, Incident, StageClock
@@ -42,6 +45,35 @@ def test_cases_topped_up_wait_for_departments(small_past):
         state="dispatched", overdue_at=None, owner_department__isnull=False
     )
     assert waiting.count() == 30
+
+
+def test_cases_made_for_one_row_are_forgotten_whole(small_past):
+    county.fill(401, 420, 420, state="dispatched")
+    assert Timer.objects.filter(subject_id__in=clocks_after(400)).count() == 80
+    gone = clocks_after(400)
+    county.forget(401, 420)
+    assert Incident.objects.count() == Event.objects.filter(action="report").count() == 400
+    assert not clocks_after(400)
+    assert not Timer.objects.filter(subject_id__in=gone).exists()
+
+
+def clocks_after(incident: int) -> list[int]:
+    return list(StageClock.objects.filter(incident__gt=incident).values_list("pk", flat=True))
+
+
+def test_short_timelines_keep_the_first_and_the_last_row(small_past):
+    county.fill(401, 500, 500, short=True)
+    short = Incident.objects.filter(pk__gt=400, state="closed").exclude(pk__endswith="0")
+    for case in short:
+        rows = case.events.order_by("seq").values_list("seq", flat=True)
+        assert list(rows) == [1, case.last_seq]
+
+
+def test_the_row_of_search_finds_cases_by_words(small_past):
+    bench = SimpleNamespace(results={})
+    [row] = search.measure_search(bench)
+    assert bench.results["search"]["words"]
+    assert row[0].startswith("search, ")
 
 
 def test_a_summary_counts_refusals_and_tells_the_tail():
