@@ -15,6 +15,10 @@ def systems() -> Any:
     return System.objects.filter(active=True)
 
 
+def _day() -> forms.DateInput:
+    return forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+
+
 class OrdersForm(forms.Form):
     """A hotline and its file."""
 
@@ -54,8 +58,8 @@ class ResultsForm(forms.Form):
     system = forms.ModelChoiceField(
         label=_("Hotline or platform"), queryset=System.objects.none(), empty_label=None
     )
-    since = forms.DateField(label=_("Reported from"), widget=forms.DateInput({"type": "date"}))
-    until = forms.DateField(label=_("Reported until"), widget=forms.DateInput({"type": "date"}))
+    since = forms.DateField(label=_("Reported from"), widget=_day())
+    until = forms.DateField(label=_("Reported until"), widget=_day())
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
