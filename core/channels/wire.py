@@ -158,7 +158,8 @@ def _cut_off_after(seconds: float) -> Iterator[None]:
 
     The time limit of a socket is for each piece, and begins anew with every byte that drips in.
     """
-    _here.hands = hands = []
+    hands: list[socket.socket] = []
+    _here.hands = hands
     timer = Timer(seconds, _cut_off, [hands])
     timer.daemon = True
     timer.start()

@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -86,7 +87,7 @@ def _lamps_of_the_grid() -> None:
     )
     centre = worker.area.centre
     for n in range(LAMPS):
-        point = {}
+        point: dict[str, Any] = {}
         if centre is not None:
             point = {
                 "longitude": centre.x + rng.uniform(-0.0015, 0.0015),

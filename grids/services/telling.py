@@ -46,7 +46,7 @@ def tell(
     it once. Costs 1 query, 2 for a role, and one more when somebody is told.
     """
     if channels:
-        letters = _by_rule(
+        chosen = _by_rule(
             channels, user_id=user_id, role=role, area_id=area_id, department_id=department_id
         )
         sending.post(
@@ -60,9 +60,9 @@ def tell(
                 facts=facts,
                 urgent=urgent,
             )
-            for channel, whom in letters
+            for channel, whom in chosen
         )
-        return len(letters)
+        return len(chosen)
     group = events.event(event).group
     wanted = _subscriptions(
         group,

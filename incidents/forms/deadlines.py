@@ -82,7 +82,7 @@ class DeadlinesForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         if more is not None:
-            self.initial |= {"more_amount": more[0], "more_unit": more[1]}
+            self.initial.update(more_amount=more[0], more_unit=more[1])
         held = list(deadlines)
         whole = {row.stage: row for row in held if not row.name}
         for stage in Stage:

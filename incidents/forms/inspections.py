@@ -143,7 +143,7 @@ class InspectionForm(forms.Form):
         lines = []
         for n in range(count):
             item = items[n] if data is None and n < len(items) else None
-            initial = {"days": 7}
+            initial: dict[str, Any] = {"days": 7}
             if item is not None:
                 initial = {
                     "pk": item.pk,

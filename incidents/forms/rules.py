@@ -98,7 +98,8 @@ class RuleForm(forms.ModelForm):
             "words": "，".join(instance.words),
             "weekdays": list(instance.weekdays),
         }
-        super().__init__(*args, instance=instance, **kwargs)
+        kwargs["instance"] = instance
+        super().__init__(*args, **kwargs)
         items = list(Category.objects.filter(active=True).order_by("code"))
         self.fields["category"].queryset = Category.objects.filter(active=True).order_by("code")
         classes = dict.fromkeys((item.major, item.major_label) for item in items)

@@ -262,11 +262,13 @@ def name_places(places: Sequence[InspectionPlace]) -> None:
         place.where = names.get(place.area_id, "")
 
 
-def points(inspection: Inspection, scope: Scope, *, box: Sequence[float]) -> list[InspectionPlace]:
+def points(
+    inspection: Inspection, scope: Scope, *, box: tuple[float, float, float, float]
+) -> list[InspectionPlace]:
     """Return up to 3,000 marked places inside a box of degrees (1 query)."""
     rows = visible_places(scope).filter(
         inspection=inspection,
-        location__coveredby=Polygon.from_bbox(tuple(box)),
+        location__coveredby=Polygon.from_bbox(box),
     )
     return list(rows.order_by("id")[:POINTS_MOST])
 

@@ -101,12 +101,8 @@ def holders(
     """Return who would be reached now by a call (1 query); nobody where a post is vacant."""
     if user_id:
         return list(User.objects.filter(pk=user_id, is_active=True))
-    posts = Posting.objects.current().filter(user__is_active=True)
-    posts = (
-        posts.filter(department_id=department_id)
-        if department_id
-        else posts.filter(role=role, area_id=area_id)
-    )
+    held = {"department": department_id} if department_id else {"role": role, "area": area_id}
+    posts = Posting.objects.current().filter(user__is_active=True, **held)
     return list(User.objects.filter(pk__in=posts.values("user_id")).order_by("pk"))
 
 

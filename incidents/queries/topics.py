@@ -4,7 +4,7 @@ What must not live here: making them (services/topics.py) and how they look (vie
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db.models import F, Q, QuerySet
 
@@ -82,4 +82,5 @@ def samples(topics: Iterable[HotTopic], *, user: User, scope: Scope) -> dict[int
     if not ids:
         return {}
     seen = Incident.objects.visible_to(user, scope).filter(pk__in=ids)
-    return {case.pk: case for case in light(seen)}
+    cases: Iterable[Any] = light(seen)
+    return {case.pk: case for case in cases}

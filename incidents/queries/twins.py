@@ -114,7 +114,8 @@ def twins(
             continue
         how = likeness.likeness(asked, _matter(row))
         if how >= likeness.LIKELY:
-            found[row[0]] = Twin(*row[:8], likeness=how)
+            fields: list[Any] = [*row[:8], how]
+            found[row[0]] = Twin(*fields)
     best = sorted(found.values(), key=lambda twin: (-twin.likeness, -twin.id))
     return best[:most]
 

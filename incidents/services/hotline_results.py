@@ -84,8 +84,8 @@ def _rows(cases: list[Incident]) -> Iterator[list[str]]:
     ids = [case.pk for case in cases]
     answers: dict[int, tuple[str, datetime | None]] = {}
     told = Event.objects.filter(incident__in=ids, action__in=RESULTS, public=True)
-    for pk, note, at in told.order_by("seq").values_list("incident_id", "note", "at"):
-        answers[pk] = (note, at)
+    for pk, note, told_at in told.order_by("seq").values_list("incident_id", "note", "at"):
+        answers[pk] = (note, told_at)
     ratings: dict[int, str] = {}
     rated = CallBack.objects.filter(incident__in=ids, answered_at__isnull=False)
     for callback in rated.order_by("round"):

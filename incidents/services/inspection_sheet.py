@@ -54,7 +54,7 @@ def kept_inspections(actor: User) -> list[Inspection]:
 
 def columns(actor: User) -> list[Column]:
     """Return the columns, with the inspections that may be chosen (2 queries)."""
-    choices = [(row.pk, row.name) for row in kept_inspections(actor)]
+    choices = [(str(row.pk), row.name) for row in kept_inspections(actor)]
     return [
         Column(
             "inspection", _lazy("Inspection campaign"), choice(choices), required=True, width=28
@@ -89,7 +89,8 @@ def plan(rows: Sequence[Row], *, actor: User, progress: Progress, lock: bool) ->
         kept = {str(row.pk): row for row in held.select_related("area")}
     areas = areas_of_codes({row.values["area"] for row in rows} - {None})
     there = _listed(rows)
-    lines, seen = [], {}
+    lines: list[Line] = []
+    seen: dict[Any, Any] = {}
     for done, row in enumerate(rows, 1):
         lines.append(_judged(row, kept, areas, there, seen))
         progress(done)
@@ -152,6 +153,11 @@ def _judged(
     return Line(row.number, ADDED, row.cells, title=name, changes=changes, op=op)
 
 
+def _point(point: Sequence[float]) -> Point:
+    lon, lat = point
+    return Point(lon, lat, srid=4326)
+
+
 def apply(lines: Sequence[Line], *, actor: User, source: str) -> dict[str, int]:
     """Put the places on their lists, in the caller's transaction. Returns {"places_added": n}."""
     places = [
@@ -160,7 +166,7 @@ def apply(lines: Sequence[Line], *, actor: User, source: str) -> dict[str, int]:
             name=line.op["name"],
             address=line.op["address"],
             area_id=line.op["area"],
-            location=Point(*line.op["point"], srid=4326) if line.op["point"] else None,
+            location=_point(line.op["point"]) if line.op["point"] else None,
         )
         for line in lines
         if line.op

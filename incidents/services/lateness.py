@@ -6,6 +6,7 @@ What lives here: the handlers of the clocks' timers. What must not: setting thos
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Any
 
 from core.models import Timer
 from core.services.timers import set_timers
@@ -125,7 +126,7 @@ def _climb_above(
         incident.rung = max(incident.rung, rung.rung)
         case.data = {**_facts(clock), "rung": rung.rung, "notice": notice.number}
         area_id = area_of_rung(incident, rung.rung)
-        by = {"channels": rung.channels} if rung.channels else {}
+        by: dict[str, Any] = {"channels": rung.channels} if rung.channels else {}
         case.tell("escalate", role=LADDER[rung.rung], area_id=area_id, **case.data, **by)
         _tell_responsible(case, clock, "supervision")
     set_timers(climb_specs(WorkingCalendar.load(), incident, clock, now))

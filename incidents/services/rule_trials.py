@@ -266,8 +266,8 @@ def _cases(recent: QuerySet[Incident], every: int) -> list[Incident]:
     drawn = recent
     if every > 1:
         # Drawn in the index alone: only those drawn are read.
-        ids = recent.annotate(rest=F("pk") % every).filter(rest=0)
-        drawn = Incident.objects.filter(pk__in=ids.values("pk"))
+        sample = recent.annotate(rest=F("pk") % every).filter(rest=0)
+        drawn = Incident.objects.filter(pk__in=sample.values("pk"))
     rows = list(
         drawn.filter(
             dispatched_at__isnull=False,

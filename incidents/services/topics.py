@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -171,7 +172,7 @@ def warn(*, now: datetime) -> list[EarlyWarning]:
 
 def _windows(statement: str, level: str, today: date) -> dict[Place, Counter[int]]:
     """Return {place: {weeks ago: reports of the window}}, 0 for the present one."""
-    asked = {
+    asked: dict[str, Any] = {
         "today": today,
         "window": surges.WINDOW,
         "weeks": surges.WEEKS,
@@ -345,7 +346,7 @@ def group(*, now: datetime) -> None:
 
 def _places(today: date) -> dict[Place, int]:
     """Return {village or town and item: reports of the last days}, the most of each level."""
-    found = {}
+    found: dict[Place, int] = {}
     for level, village, only in (
         ("village", "village_id", "AND village_id IS NOT NULL"),
         ("town", "NULL::bigint", ""),
@@ -385,8 +386,8 @@ def _reports(place: Place, today: date) -> list[grouping.Said]:
     ).exclude(state="out_of_remit")
     if place.village_id is not None:
         rows = rows.filter(village_id=place.village_id)
-    rows = rows.order_by("-reported_at", "-id").values_list("id", "reported_at", "bigrams")
-    return [grouping.Said(pk, at, frozenset(words)) for pk, at, words in rows[:MOST_READ]]
+    said = rows.order_by("-reported_at", "-id").values_list("id", "reported_at", "bigrams")
+    return [grouping.Said(pk, at, frozenset(words)) for pk, at, words in said[:MOST_READ]]
 
 
 def _is_item(category_id: int) -> Q:

@@ -85,8 +85,9 @@ def _item_page(
         form = SwitchForm(initial={"mode": mode.value, "seen": seen})
     elif status == Conflict.status:
         # What was typed stays; pressed again it is set over what the other has set.
-        form.data = form.data.copy()
-        form.data["seen"] = str(seen)
+        typed = request.POST.copy()
+        typed["seen"] = str(seen)
+        form.data = typed
     holding = next((row for row in versions if row.valid_from <= today), None)
     context = {
         "category": category,

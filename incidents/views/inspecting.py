@@ -126,7 +126,8 @@ def _take_in(
 ) -> HazardForm:
     """Take the hazard in; one that has come already takes no photo in a second time."""
     known = reads.was_sent(request.POST.get("key", ""), user=request.user, place=place)
-    data, refused = request.POST, ""
+    data: Any = request.POST
+    refused = ""
     if not known:
         data, refused = with_files(request, fields=PHOTOS)
     form = HazardForm(data, items=items)

@@ -4,6 +4,7 @@ What must not live here: what a rule does (services/routing.py) and how the tabl
 (services/rule_table.py).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -39,7 +40,7 @@ from incidents.queries.rules import (
 from incidents.services import rule_table, rule_trials
 
 NEW = "new"
-_ACTS = {
+_ACTS: dict[str, tuple[Callable[..., object], dict[str, bool]]] = {
     "up": (rule_table.move_rule, {"up": True}),
     "down": (rule_table.move_rule, {"up": False}),
     "on": (rule_table.switch_rule, {"on": True}),
@@ -170,7 +171,7 @@ def _page(
     said = notes(shown.rules)
     now = [as_data(rule) for rule in in_force()] if shown.draft else shown.data
     before = {row["key"]: row for row in now}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "rule": rule,
             "sentence": rule_words.sentence(rule),

@@ -121,7 +121,7 @@ def _choices(
         {
             "value": choice_of(twin.id, whose=whose),
             "checked": twin.id == before,
-            "category": items[twin.category_id].label if twin.category_id in items else "",
+            "category": items[twin.category_id or 0].label if twin.category_id in items else "",
             "place": twin.place,
             "on": twin.reported_at,
             "state": twin.state,
