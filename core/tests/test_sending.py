@@ -33,7 +33,7 @@ def gateway(settings):
 @pytest.fixture(autouse=True)
 def _told(monkeypatch):
     """One event to tell, one that is urgent, and somebody to tell it to."""
-    monkeypatch.setattr(events, "_events", dict(events._events))
+    monkeypatch.setattr(events, "_events", dict(events._all()))
     monkeypatch.setattr(events, "_addresses", dict(events._addresses))
     for kind, urgent in (("plain", False), ("alarm", True)):
         events.register(

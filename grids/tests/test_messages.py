@@ -27,7 +27,7 @@ WEBHOOK = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=693a91f6-7xxx-4b
 
 @pytest.fixture(autouse=True)
 def _event(monkeypatch):
-    monkeypatch.setattr(events, "_events", dict(events._events))
+    monkeypatch.setattr(events, "_events", dict(events._all()))
     events.register(
         Event(
             kind="test.work",
