@@ -31,6 +31,8 @@ INSTRUCTION = (
 ARTICLES_SENT = 5
 ARTICLE_LENGTH = 1500
 LONGEST_ANSWER = 800
+DEEPEST = 50
+_BRACKETS = re.compile(r"[\[\]{}]")
 _FENCE = re.compile(r"^```(?:json)?\s*|\s*```$")
 _NUMBERS = re.compile(r"[0-9]+(?:[.,:/-][0-9]+)*")
 _LINK = re.compile(
@@ -139,10 +141,23 @@ def _sent(question: str, offered: Sequence[Found]) -> dict[str, Any]:
     }
 
 
+def _parsed(text: str) -> Any:
+    """Return what JSON says. Raises ValueError, also for what is nested too deep.
+
+    The parser follows each bracket with a call of its own: thousands of them can end the process.
+    """
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > DEEPEST:
+            raise ValueError("nested too deep")
+    return json.loads(text)
+
+
 def _content(reply: bytes) -> str:
     try:
-        content = json.loads(reply)["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        content = _parsed(reply.decode())["choices"][0]["message"]["content"]
+    except (ValueError, LookupError, TypeError):
         raise Unusable("not_chat", failed=True) from None
     if not isinstance(content, str):
         raise Unusable("not_chat", failed=True)
@@ -151,8 +166,8 @@ def _content(reply: bytes) -> str:
 
 def _json_in(text: str) -> dict[str, Any]:
     try:
-        said = json.loads(_FENCE.sub("", text.strip()))
-    except (ValueError, RecursionError):
+        said = _parsed(_FENCE.sub("", text.strip()))
+    except ValueError:
         raise Unusable("not_json", failed=False, reply=text) from None
     if not isinstance(said, dict):
         raise Unusable("not_json", failed=False, reply=text)

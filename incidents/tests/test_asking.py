@@ -137,6 +137,7 @@ def not_chat(body):
         ({"status": 401}, "failed", "status:401"),
         ({"body": b"<html>busy</html>"}, "failed", "not_chat"),
         ({"body": b"[" * 60_000}, "failed", "not_chat"),
+        ({"body": said() + b"[" * 60_000}, "failed", "not_chat"),
         ({"body": b'{"choices": []}'}, "failed", "not_chat"),
         ({"body": b"\xff\xfe"}, "failed", "not_chat"),
         ({"body": b"x" * 70_000}, "failed", "too_long"),
