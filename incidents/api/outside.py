@@ -172,7 +172,12 @@ class OutsideReportView(OutsideView):
 class OutsideCasesView(OutsideView):
     """What became of a system's own reports."""
 
-    @extend_schema(responses=OutsidePage, parameters=[OpenApiParameter("cursor", str)], auth=KEYED)
+    @extend_schema(
+        operation_id="outside_cases_list",
+        responses=OutsidePage,
+        parameters=[OpenApiParameter("cursor", str)],
+        auth=KEYED,
+    )
     def get(self, request: Request) -> Response:
         """Return a page of the cases the system sent, newest first (≤ 8 queries)."""
         system = self.let_in(request, SystemRight.READ_OWN)
