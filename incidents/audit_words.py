@@ -11,6 +11,7 @@ from incidents.models import Incident, Inspection, System
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 
 ACTIONS = {
+    "inspection_places.sheet_saved": _("Places of an inspection saved from a sheet"),
     "ai_call.forget_contact": _("Question to a model outside erased by rule"),
     "ai_switch.set": _("AI switched for an item"),
     "article.save": _("Article of the knowledge base saved"),

@@ -75,6 +75,7 @@ def test_no_hazard_is_noted_and_the_place_leaves_the_round(world, place):
     client = as_(world.worker)
     assert "和顺面粉厂" in client.get("/inspections/round/").content.decode()
     client.post(f"/inspections/place/{place.pk}/", {"found": "clean"})
+    assert "和顺面粉厂：无隐患" in client.get("/inspections/round/").content.decode()
     assert "和顺面粉厂" not in client.get("/inspections/round/").content.decode()
     again = as_(world.office).post(
         f"/inspections/place/{place.pk}/", {"found": "clean"},

@@ -16,7 +16,7 @@ from incidents.factories import World, actor, as_
 from incidents.models import CaseChange, Figure, FigureDelta, Incident, Notice, StageClock, State
 from incidents.queries.figures import open_overdue
 from incidents.queries.public import case_by_code
-from incidents.services import dispatching, figures, handling, verification
+from incidents.services import dispatching, figures, handling, twins, verification
 from incidents.services.splitting import MOST_AT_ONCE, Task, drop, split
 
 
@@ -122,7 +122,7 @@ def test_what_is_for_the_whole_is_refused_for_a_task(world, whole):
         )
     other = world.dispatched()
     with pytest.raises(Invalid):
-        dispatching.merge(incident_id=other.pk, actor=actor(world.command), into=task)
+        twins.merge(incident_id=other.pk, actor=actor(world.command), into=task)
 
 
 def test_an_owner_gives_work_only_within_its_reach(world):
