@@ -11,7 +11,6 @@ from incidents.models import Incident, Inspection, System
 from incidents.workflow import SYSTEM_ROWS, TRANSITIONS, action_label
 
 ACTIONS = {
-    "inspection_places.sheet_saved": _("Places of an inspection saved from a sheet"),
     "ai_call.forget_contact": _("Question to a model outside erased by rule"),
     "ai_switch.set": _("AI switched for an item"),
     "article.save": _("Article of the knowledge base saved"),
@@ -26,7 +25,7 @@ ACTIONS = {
     "inspection.exported": _("Ledger of hazards exported"),
     "inspection.place_add": _("Place put on the list of an inspection"),
     "inspection.place_remove": _("Place taken off the list of an inspection"),
-    "inspection.places_sheet": _("Places of inspections brought in by a sheet"),
+    "inspection_places.sheet_saved": _("Places of inspections brought in by a sheet"),
     "early_warning.acknowledge": _("Early warning answered"),
     "reveal.reporter": _("Looked at who reported"),
     "routing_rules.draft": _("Draft of the routing rules changed"),
