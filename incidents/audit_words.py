@@ -25,6 +25,7 @@ ACTIONS = {
     "inspection.exported": _("Ledger of hazards exported"),
     "inspection.place_add": _("Place put on the list of an inspection"),
     "inspection.place_remove": _("Place taken off the list of an inspection"),
+    "inspection.places_sheet": _("Places put on the list of an inspection by a sheet"),
     "inspection_places.sheet_saved": _("Places of inspections brought in by a sheet"),
     "early_warning.acknowledge": _("Early warning answered"),
     "reveal.reporter": _("Looked at who reported"),
