@@ -1,9 +1,11 @@
 """The fault runs of docs/faults.md, short: the product passes, and a naive variant does not."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,15 @@ def place(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def run(db, place):
+def turn(tmp_path_factory) -> Iterator[None]:
+    """One run at a time on a machine: each starts a dozen processes and waits for their clocks."""
+    with (tmp_path_factory.getbasetemp().parent / "faults.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def run(db, place, turn):
     """Run the harness in a process of its own; returns its exit status and what it found."""
     dump = place / "tables.sql"
     if not dump.exists():
