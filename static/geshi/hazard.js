@@ -45,7 +45,7 @@ const lineOf = (form) => form.querySelector("[name=item]");
 function daysOf(form) {
   const item = lineOf(form); // elements.item is a method
   const day = form.elements.due_on;
-  const told = form.querySelector("[data-duty]");
+  const told = form.querySelector("[data-told]");
   function show() {
     const { latest, duty } = item.selectedOptions[0]?.dataset || {};
     told.hidden = !latest;
