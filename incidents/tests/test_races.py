@@ -29,6 +29,7 @@ from incidents.services import (
     dispatching,
     handling,
     splitting,
+    twins,
     verification,
     whistle,
 )
@@ -147,7 +148,7 @@ _RACES |= {
         "commands", dispatching.triage, category=lambda stage: stage.rubbish, send=False
     ),
     "answer": race("commands", answering.answer, article=lambda stage: stage.article),
-    "merge": race("commands", dispatching.merge, into=lambda stage: stage.report()),
+    "merge": race("commands", twins.merge, into=lambda stage: stage.report()),
     "hand_over": race("commands", dispatching.hand_over, to="elsewhere", note="请调解"),
     "dispatch": race(
         "commands", dispatching.dispatch, "pending", department=lambda stage: stage.city
@@ -202,6 +203,12 @@ def _left(stage: Stage) -> Incident:
     )
 
 
+def _merged(stage: Stage) -> Incident:
+    return twins.merge(
+        incident_id=stage.report().pk, actor=actor(stage.command), into=stage.dispatched()
+    )
+
+
 def _objected(stage: Stage) -> Incident:
     return dispatching.object_to(
         incident_id=stage.dispatched().pk, actor=actor(stage.city_handler), reason="不归我们管"
@@ -242,6 +249,7 @@ def _task(stage: Stage) -> Incident:
 
 
 _prepared("drop_task", "commands", splitting.drop, _task, reason="不用了")
+_prepared("unmerge", "commands", twins.unmerge, _merged, reason="不是一回事")
 _prepared("recall", "commands", dispatching.recall, _left, reason="转错了")
 _prepared(
     "uphold_objection", "commands", dispatching.uphold_objection, _objected, reason="有理",
@@ -326,8 +334,8 @@ _SWEPT = {
     "take_up": ("dispatched", "clock_due"),
     "callback_unanswered": ("called_back", "callback_over"),
 }
-# A remark changes nothing; two at once are two remarks.
-_BOTH = {"remark"}
+# A remark changes nothing: two at once are two. One report sent twice joins a case once.
+_BOTH_DONE = {"remark", "join"}
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
@@ -380,7 +388,7 @@ def assert_once(rows: Any) -> None:
 # The mark lets a run of this module alone have a database; the others commit to it.
 @pytest.mark.django_db
 def test_every_line_of_the_table_is_raced_for():
-    assert set(_RACES) | set(_SWEPT) | _BOTH == set(TRANSITIONS)
+    assert set(_RACES) | set(_SWEPT) | _BOTH_DONE == set(TRANSITIONS)
 
 
 @pytest.mark.parametrize("action", sorted(_RACES))
@@ -426,3 +434,15 @@ def test_two_remarks_at_once_are_both_on_the_timeline(stage):
     assert not [found for found in outcomes if isinstance(found, Exception)]
     assert Event.objects.filter(incident=incident, action="remark").count() == 2
     nothing_is_there_twice(incident)
+
+
+def test_a_report_sent_twice_at_once_joins_the_case_once(stage):
+    lead = stage.dispatched()
+    sent = Report(text="垃圾还在", source=Source.RESIDENT, area=stage.grid)
+    one, other = at_once(*[lambda: twins.take_in_same(sent, lead_id=lead.pk)] * 2)
+    assert one == other
+    twin, joined = one
+    assert joined
+    assert Event.objects.filter(incident=twin, action="join").count() == 1
+    assert Event.objects.filter(incident=lead, action="twin_joined").count() == 1
+    nothing_is_there_twice(twin)
