@@ -11,7 +11,7 @@ from core.models import CalendarYear, Channel, OutboxMessage
 from core.services import outbox, timers
 from core.working_calendar import WorkingCalendar
 from grids.models import Role
-from incidents.factories import actor, as_, ladder
+from incidents.factories import World, actor, as_, ladder
 from incidents.models import DeadlineVersion, Incident, Notice, StageClock, SupervisionNotice
 from incidents.services import calendar_warning, handling, verification
 from incidents.services.catalogue import Term, set_deadlines
@@ -114,18 +114,20 @@ def test_lists_say_what_is_left_in_the_unit_of_the_rule(world):
     WorkingCalendar.forget()
 
 
-def test_the_coming_year_is_asked_for_from_november_once_a_week_by_those_who_import_it(world):
-    CalendarYear.objects.filter(year=2027).delete()
-    WorkingCalendar.forget()
+def test_the_coming_year_is_asked_for_from_november_once_a_week_by_those_who_import_it(db):
     october = datetime(2026, 10, 31, 12, tzinfo=timezone.get_default_timezone())
     november = datetime(2026, 11, 22, 12, tzinfo=timezone.get_default_timezone())
-    assert calendar_warning.warn(now=october) == 0
-    assert calendar_warning.warn(now=november) == 1
-    calendar_warning.warn(now=november)
-    outbox.deliver_due()
-    told = Notice.objects.filter(kind="calendar_wanted")
-    assert sorted(told.values_list("role", flat=True)) == [Role.COMMAND, Role.SYSTEM_ADMIN]
-    with time_machine.travel(november, tick=False):
+    with time_machine.travel(october, tick=False) as clock:
+        world = World()
+        CalendarYear.objects.filter(year=2027).delete()
+        WorkingCalendar.forget()
+        assert calendar_warning.warn(now=october) == 0
+        clock.move_to(november)
+        assert calendar_warning.warn(now=november) == 1
+        calendar_warning.warn(now=november)
+        outbox.deliver_due()
+        told = Notice.objects.filter(kind="calendar_wanted")
+        assert sorted(told.values_list("role", flat=True)) == [Role.COMMAND, Role.SYSTEM_ADMIN]
         assert "2027" in as_(world.command).get("/deadlines/").content.decode()
         assert "2027" in as_(world.command).get("/command/").content.decode()
 
