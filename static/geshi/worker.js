@@ -1,5 +1,6 @@
 // A worker's report: photos, position, quick words; kept on the phone until the server has it (unsent.js).
 import { forget, toast } from "./app.js";
+import { locate } from "./position.js";
 import { Refused, blob, newKey, photoPicker, post, unsent, words } from "./unsent.js";
 
 async function send(draft, put, again = true) {
@@ -33,22 +34,16 @@ function position(form) {
   const none = (why = "") => say([why, where.dataset.textNone.replace("{name}", area.selectedOptions?.[0].textContent || area.dataset.name)].filter(Boolean).join("\n"));
   let why = "";
   const fail = (reason) => { why = reason; none(why); };
-  const locate = () => {
-    if (!navigator.geolocation || !window.isSecureContext) { fail(where.dataset.textInsecure); return; }
-    say(where.dataset.textLooking);
-    navigator.geolocation.getCurrentPosition(({ coords }) => {
-      form.elements.lat.value = coords.latitude.toFixed(6);
-      form.elements.lon.value = coords.longitude.toFixed(6);
-      say(where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy)));
-      form.dispatchEvent(new Event("change")); // the twins are looked for around the position
-    }, ({ code }) => {
-      const { textDenied, textUnavailable, textTimeout } = where.dataset;
-      fail({ 1: textDenied, 3: textTimeout }[code] || textUnavailable);
-    }, { enableHighAccuracy: true, timeout: 15000, maximumAge: 30000 });
+  const found = (coords) => {
+    form.elements.lat.value = coords.latitude.toFixed(6);
+    form.elements.lon.value = coords.longitude.toFixed(6);
+    say(where.dataset.textFound.replace("{metres}", Math.round(coords.accuracy)));
+    form.dispatchEvent(new Event("change")); // the twins are looked for around the position
   };
-  form.querySelector("[data-locate]").addEventListener("click", locate);
+  const ask = () => locate(where, found, fail);
+  form.querySelector("[data-locate]").addEventListener("click", ask);
   area.addEventListener("change", () => { if (!form.elements.lat.value) none(why); });
-  locate();
+  ask();
 }
 
 function quickWords(form) {
