@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.masking import mask_name, mask_text
+from core.widgets import DayInput
 from grids.models import Area, User
 from mediation.models import (
     STEP_STATES,
@@ -33,8 +34,7 @@ from mediation.services.sessions import Session
 
 def date_field(label: Any, **more: Any) -> forms.DateField:
     """Return a date field with the browser's own picker."""
-    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    return forms.DateField(label=label, widget=widget, **more)
+    return forms.DateField(label=label, widget=DayInput, **more)
 
 
 def long_text(label: Any, *, rows: int = 4, **more: Any) -> forms.CharField:

@@ -10,19 +10,11 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.widgets import DayInput
 from grids.models import Area, CareTag, Household
 from grids.models.household import PEOPLE_MOST
 from grids.models.visit import LONGEST_INTERVAL
 from grids.services.households import REASON_LIMIT, HouseholdFields
-
-
-class DayInput(forms.DateInput):
-    """A day picked in the browser."""
-
-    input_type = "date"
-
-    def __init__(self, **more: Any) -> None:
-        super().__init__(format="%Y-%m-%d", **more)
 
 
 class FieldsForm(forms.Form):

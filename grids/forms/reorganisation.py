@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.widgets import DayInput
 from grids.models import Area, Reorganisation, ReorganisationStep
 from grids.models.reorganisation import WITH_CODE, WITH_TARGET, StepKind
 from grids.queries.reach import Reach
@@ -22,7 +23,7 @@ class ActForm(forms.ModelForm):
         model = Reorganisation
         fields = ["title", "document", "effective_on", "reason"]
         widgets = {
-            "effective_on": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "effective_on": DayInput,
             "reason": forms.Textarea(attrs={"rows": 2}),
         }
         help_texts = {

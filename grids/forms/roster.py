@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from grids.forms.households import DayInput
+from core.widgets import DayInput
 from grids.models import Area, Department, Role, User, WorkerKind
 from grids.models.posting import ROLE_LEVELS
 from grids.queries.roster import (

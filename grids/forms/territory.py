@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.places import SYSTEMS
+from core.widgets import DayInput
 from grids.models import Area, GridKind, GridTheme, Level, Posting
 from grids.services.network import AllianceFields
 from grids.services.reshaping import NAME_LIMIT, Described
@@ -138,9 +139,7 @@ class AllianceForm(forms.Form):
         label=_("Villages"), coerce=int, widget=forms.CheckboxSelectMultiple
     )
     lead = forms.TypedChoiceField(label=_("Leading village"), coerce=int)
-    valid_from = forms.DateField(
-        label=_("Begins on"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
-    )
+    valid_from = forms.DateField(label=_("Begins on"), widget=DayInput)
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False, min_value=0)
 
     def __init__(self, *args: Any, villages: list[tuple[int, str]], **more: Any) -> None:

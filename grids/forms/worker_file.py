@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from grids.forms.households import DayInput
+from core.widgets import DayInput
 from grids.models import Area, NegativeItem, Posting, Selection
 from grids.models.worker_file import Body, Inspection
 

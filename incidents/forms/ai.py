@@ -7,6 +7,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.widgets import DayInput
 from incidents.models import AiMode
 
 
@@ -19,7 +20,7 @@ class SwitchForm(forms.Form):
     valid_from = forms.DateField(
         label=_("In force from"),
         initial=timezone.localdate,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput,
     )
     reason = forms.CharField(label=_("Reason"), max_length=200)
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)

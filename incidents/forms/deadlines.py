@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.models import Channel
+from core.widgets import DayInput
 from core.working_calendar import Unit
 from incidents.models import Deadline, Ladder, LadderRung, Stage, Tier
 from incidents.models.ladder import Rung
@@ -55,7 +56,7 @@ class DeadlinesForm(forms.Form):
     valid_from = forms.DateField(
         label=gettext_lazy("In force from"),
         initial=timezone.localdate,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput,
     )
     more_amount = forms.IntegerField(
         label=gettext_lazy("Extensions together at most"),

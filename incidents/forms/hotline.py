@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from core.models import SheetUpload
+from core.widgets import DayInput
 from incidents.models import System
 from incidents.services.hotline_sheet import columns, offered
 
@@ -13,10 +14,6 @@ from incidents.services.hotline_sheet import columns, offered
 def systems() -> Any:
     """Return the systems that may be chosen, by name."""
     return System.objects.filter(active=True)
-
-
-def _day() -> forms.DateInput:
-    return forms.DateInput({"type": "date"}, format="%Y-%m-%d")
 
 
 class OrdersForm(forms.Form):
@@ -58,8 +55,8 @@ class ResultsForm(forms.Form):
     system = forms.ModelChoiceField(
         label=_("Hotline or platform"), queryset=System.objects.none(), empty_label=None
     )
-    since = forms.DateField(label=_("Reported from"), widget=_day())
-    until = forms.DateField(label=_("Reported until"), widget=_day())
+    since = forms.DateField(label=_("Reported from"), widget=DayInput)
+    until = forms.DateField(label=_("Reported until"), widget=DayInput)
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

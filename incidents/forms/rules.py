@@ -11,6 +11,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from core.widgets import DayInput
 from grids.models import Area, Department, Level
 from incidents.models import Category, OwnerKind, RoutingRule
 from incidents.queries.rules import target_choices
@@ -88,8 +89,8 @@ class RuleForm(forms.ModelForm):
         widgets = {
             "from_time": forms.TimeInput({"type": "time"}, format="%H:%M"),
             "to_time": forms.TimeInput({"type": "time"}, format="%H:%M"),
-            "valid_from": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-            "valid_to": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+            "valid_from": DayInput,
+            "valid_to": DayInput,
         }
 
     def __init__(self, *args: Any, instance: RoutingRule, **kwargs: Any) -> None:

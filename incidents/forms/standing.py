@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from core.models import Channel
+from core.widgets import DayInput
 from grids.models import SHAPES, Area, Department, Level, Role, User
 from incidents.forms.fields import QuickSelect
 from incidents.models import CALLED_ROLES, EmergencyKind, StandingOrder
@@ -46,12 +47,12 @@ class OrderForm(forms.Form):
     valid_from = forms.DateField(
         label=gettext_lazy("From"),
         initial=timezone.localdate,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput,
     )
     valid_to = forms.DateField(
         label=gettext_lazy("Until (not included)"),
         required=False,
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        widget=DayInput,
     )
 
     def __init__(self, data: Any = None, *, order: StandingOrder | None = None) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.fields import EncryptedTextField
+from core.models import OutboxMessage
 from incidents.models.incident import Incident
 from incidents.models.system import System
 
@@ -68,13 +69,7 @@ class HookDelivery(models.Model):
     it and ``incident`` are empty for a trial.
     """
 
-    class State(models.TextChoices):
-        QUEUED = "queued", _("Queued")
-        IN_FLIGHT = "in_flight", _("In flight")
-        AWAITING_RETRY = "awaiting_retry", _("Awaiting retry")
-        DELIVERED = "delivered", _("Delivered")
-        DEAD = "dead", _("Dead")
-        DROPPED = "dropped", _("No longer needed")
+    State = OutboxMessage.State
 
     webhook = models.ForeignKey(
         Webhook,
@@ -94,7 +89,9 @@ class HookDelivery(models.Model):
         verbose_name=_("incident"),
     )
     seq = models.PositiveIntegerField(null=True)
-    state = models.CharField(_("state"), max_length=15, choices=State, default=State.QUEUED)
+    state = models.CharField(
+        _("state"), max_length=15, choices=OutboxMessage.State, default=OutboxMessage.State.QUEUED
+    )
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
     claimed_at = models.DateTimeField(null=True)

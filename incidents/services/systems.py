@@ -46,13 +46,13 @@ class SystemFields:
 
 def add_system(*, fields: SystemFields, actor: Actor) -> System:
     """Add a system, still without a key. Raises Invalid, NotAllowed."""
-    _check(actor)
+    check_keeper(actor)
     return _save(System(), fields, actor, "system.add")
 
 
 def change_system(*, system_id: int, fields: SystemFields, actor: Actor) -> System:
     """Change what is written down. Raises System.DoesNotExist, Invalid, NotAllowed."""
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         return _save(_locked(system_id), fields, actor, "system.change")
 
@@ -62,14 +62,14 @@ def new_key(*, system_id: int, actor: Actor) -> str:
 
     Raises System.DoesNotExist, NotAllowed.
     """
-    _check(actor)
+    check_keeper(actor)
     key = KEY_BEGINS + secrets.token_urlsafe(32)
     with transaction.atomic():
         system = _locked(system_id)
         system.key_hash, system.key_hint = hashed(key), key[:HINT_LENGTH]
         system.key_made_at = timezone.now()
         system.save(update_fields=["key_hash", "key_hint", "key_made_at"])
-        _record(system, actor, "system.key", {})
+        record_act(system.pk, actor, "system.key", {})
     return key
 
 
@@ -78,13 +78,13 @@ def set_active(*, system_id: int, active: bool, actor: Actor) -> System:
 
     Raises System.DoesNotExist, NotAllowed.
     """
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         system = _locked(system_id)
         if system.active != active:
             system.active = active
             system.save(update_fields=["active"])
-            _record(system, actor, "system.open" if active else "system.close", {})
+            record_act(system.pk, actor, "system.open" if active else "system.close", {})
     return system
 
 
@@ -192,7 +192,7 @@ def _save(system: System, fields: SystemFields, actor: Actor, action: str) -> Sy
                 "areas": sorted(area.code for area in fields.areas),
                 "items": sorted(item.code for item in fields.items),
             }
-            _record(system, actor, action, told)
+            record_act(system.pk, actor, action, told)
     except IntegrityError as error:
         raise Invalid(_("Another system has this name already."), field="name") from error
     return system
@@ -202,17 +202,19 @@ def _locked(system_id: int) -> System:
     return System.objects.select_for_update().get(pk=system_id)
 
 
-def _check(actor: Actor) -> None:
+def check_keeper(actor: Actor) -> None:
+    """Raise NotAllowed for anybody but the system administrator."""
     if not actor.scope.has(Role.SYSTEM_ADMIN):
         raise NotAllowed
 
 
-def _record(system: System, actor: Actor, action: str, data: dict[str, object]) -> None:
+def record_act(system_id: int, actor: Actor, action: str, data: dict[str, object]) -> None:
+    """Write what was done to a system, or to where it is told, into the audit trail."""
     audit.record(
         actor=person(actor),
         action=action,
         subject_type="system",
-        subject_id=system.pk,
+        subject_id=system_id,
         data=data,
         ip=actor.ip,
     )

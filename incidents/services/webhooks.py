@@ -16,12 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.channels import wire
-from core.errors import Conflict, Invalid, NotAllowed
-from core.services import audit
-from grids.models import Role
+from core.errors import Conflict, Invalid
 from incidents.models import HookDelivery, HookEvent, System, Webhook
 from incidents.models.webhook import TRIAL
-from incidents.services.step import person
+from incidents.services.systems import check_keeper, record_act
 from incidents.workflow import Actor
 
 State = HookDelivery.State
@@ -49,7 +47,7 @@ def put_webhook(*, system_id: int, fields: HookFields, actor: Actor) -> str:
 
     Raises System.DoesNotExist, Invalid, NotAllowed.
     """
-    _check(actor)
+    check_keeper(actor)
     address = fields.address.strip()
     wire.check_address(address)
     if len(address) > ADDRESS_LIMIT:
@@ -68,7 +66,7 @@ def put_webhook(*, system_id: int, fields: HookFields, actor: Actor) -> str:
         webhook.save()
         # Not the address: there may be a token in it.
         told = {"events": webhook.events, "own_only": webhook.own_only, "active": webhook.active}
-        _record(webhook, actor, "webhook.put", told)
+        record_act(webhook.pk, actor, "webhook.put", told)
     return "" if before else webhook.secret
 
 
@@ -77,38 +75,38 @@ def new_secret(*, system_id: int, actor: Actor, at_once: bool = False) -> str:
 
     With ``at_once`` it stops now: it may have been seen. Raises Conflict, NotAllowed.
     """
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         webhook = _locked(system_id)
         webhook.old_secret = "" if at_once else webhook.secret
         webhook.old_secret_until = None if at_once else timezone.now() + OVERLAP
         webhook.secret = _new_secret()
         webhook.save(update_fields=["secret", "old_secret", "old_secret_until"])
-        _record(webhook, actor, "webhook.secret", {"at_once": at_once})
+        record_act(webhook.pk, actor, "webhook.secret", {"at_once": at_once})
     return webhook.secret
 
 
 def go_on(*, system_id: int, actor: Actor) -> None:
     """Let a paused or stopped webhook be tried again now. Raises Conflict, NotAllowed."""
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         webhook = _locked(system_id)
         webhook.failures, webhook.paused_until, webhook.stopped_at = 0, None, None
         webhook.save(update_fields=["failures", "paused_until", "stopped_at"])
         waiting = webhook.deliveries.filter(state=State.AWAITING_RETRY)
         waiting.update(next_attempt_at=timezone.now())
-        _record(webhook, actor, "webhook.go_on", {})
+        record_act(webhook.pk, actor, "webhook.go_on", {})
 
 
 def send_trial(*, system_id: int, actor: Actor) -> HookDelivery:
     """Queue an event of type "test". Raises Conflict, NotAllowed."""
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         webhook = _locked(system_id)
         if not webhook.active or not webhook.system.active:
             raise Conflict(_("It is switched off."))
         delivery = HookDelivery.objects.create(webhook=webhook, event_id=uuid.uuid4(), event=TRIAL)
-        _record(webhook, actor, "webhook.trial", {})
+        record_act(webhook.pk, actor, "webhook.trial", {})
     return delivery
 
 
@@ -125,7 +123,7 @@ def replay(
     Those still waiting are left alone. Returns how many. Raises Conflict without a webhook,
     Invalid for a time the wrong way round or more than 10,000 at once, NotAllowed.
     """
-    _check(actor)
+    check_keeper(actor)
     with transaction.atomic():
         webhook = _locked(system_id)
         chosen = webhook.deliveries.filter(state__in=REPLAYABLE)
@@ -144,7 +142,7 @@ def replay(
         count = again.update(
             state=State.QUEUED, attempts=0, next_attempt_at=timezone.now(), delivered_at=None
         )
-        _record(webhook, actor, "webhook.replay", asked | {"count": count})
+        record_act(webhook.pk, actor, "webhook.replay", asked | {"count": count})
     return count
 
 
@@ -162,19 +160,3 @@ def _locked(system_id: int) -> Webhook:
     if found is None:
         raise Conflict(_NO_WEBHOOK)
     return found
-
-
-def _check(actor: Actor) -> None:
-    if not actor.scope.has(Role.SYSTEM_ADMIN):
-        raise NotAllowed
-
-
-def _record(webhook: Webhook, actor: Actor, action: str, data: dict[str, object]) -> None:
-    audit.record(
-        actor=person(actor),
-        action=action,
-        subject_type="system",
-        subject_id=webhook.pk,
-        data=data,
-        ip=actor.ip,
-    )
