@@ -5,6 +5,7 @@ What lives here: the registry. What must not: the desks' pages.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -23,7 +24,7 @@ class Desk:
     roles: frozenset[str]
     rank: int = 50
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The address; "" while no view answers to the name."""
         try:

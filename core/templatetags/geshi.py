@@ -32,11 +32,12 @@ def options(choices: Iterable[tuple[object, str]], chosen: object = "") -> SafeS
     One tag and no loop in the template: a page of filters has hundreds of them.
     """
     return mark_safe(  # noqa: S308  every part is escaped
-        "".join([_option(str(value), str(word), value == chosen) for value, word in choices])
+        "".join([option(str(value), str(word), value == chosen) for value, word in choices])
     )
 
 
 @lru_cache(4096)
-def _option(value: str, word: str, selected: bool) -> str:
+def option(value: str, word: str, selected: bool) -> str:
+    """Return one <option>."""
     mark = " selected" if selected else ""
     return f'<option value="{escape(value)}"{mark}>{escape(word)}</option>'

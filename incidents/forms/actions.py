@@ -14,9 +14,16 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from core.working_calendar import Unit
-from grids.models import Area, Department, Level, Role
-from incidents.forms.fields import MomentField, NoteField, PhotosField, QuickSelect
-from incidents.models import Article, Category, Incident, Score, State, Tier, Urgency
+from grids.models import SHAPES, Area, Department, Level, Role
+from incidents.forms.fields import (
+    CHOOSE,
+    CategoryField,
+    MomentField,
+    NoteField,
+    PhotosField,
+    QuickSelect,
+)
+from incidents.models import Article, Incident, Score, State, Tier, Urgency
 from incidents.queries import choices, running_clocks
 from incidents.queries.case import photo_rule
 from incidents.queries.more_time import cap_of
@@ -35,7 +42,6 @@ from incidents.services.splitting import LONGEST, MOST_AT_ONCE, Task
 from incidents.services.whistle import Call
 from incidents.workflow import Actor, Right, rights
 
-CHOOSE = ("", _("Choose…"))
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
 HANDOVER_LABELS = {"mediation": _("Mediation")}
 
@@ -138,19 +144,13 @@ class OnSpotForm(ActionForm):
     """Settled by a worker on the spot; a category is asked for where the case has none."""
 
     passed = ("result", "category")
-    category = forms.ChoiceField(label=_("Category"), widget=QuickSelect)
+    category = CategoryField(label=_("Category"), village_only=True)
     result = NoteField(label=_("What was done"), rows=3)
     photos = PhotosField(label=_("Photos of the result"), required=False)
 
     def prepare(self) -> None:
         if self.incident.category_id:
             del self.fields["category"]
-            return
-        self.categories = {str(c.pk): c for c in choices.categories(village_only=True)}
-        self.fields["category"].choices = grouped(self.categories.values())
-
-    def clean_category(self) -> Category:
-        return self.categories[self.cleaned_data["category"]]
 
     def arguments(self) -> dict[str, Any]:
         data = self.cleaned_data
@@ -232,19 +232,11 @@ class MergeForm(ActionForm):
         return choices.near_cases(self.incident, self.actor.user, self.actor.scope)
 
 
-def grouped(categories: Any) -> list[Any]:
-    """Return choices of a category select, by major class, after an empty one."""
-    majors: dict[str, list[tuple[int, str]]] = {}
-    for category in categories:
-        majors.setdefault(category.major_label, []).append((category.pk, category.label))
-    return [CHOOSE, *majors.items()]
-
-
 class TriageForm(ActionForm):
     """Category, tier, place; and whether the rules dispatch at once."""
 
     template = "incidents/forms/_triage.html"
-    category = forms.ChoiceField(label=_("Category"), widget=QuickSelect(attrs={"data-filter": ""}))
+    category = CategoryField(label=_("Category"), widget=QuickSelect(attrs={"data-filter": ""}))
     tier = forms.ChoiceField(label=_("Tier"), required=False, widget=QuickSelect)
     town = forms.ChoiceField(label=_("Town"), required=False, widget=QuickSelect)
     village = forms.ChoiceField(label=_("Village or community"), required=False, widget=QuickSelect)
@@ -264,8 +256,6 @@ class TriageForm(ActionForm):
         taken = [self.initial.get(level) for level in (Level.TOWN, Level.VILLAGE, Level.GRID)]
         own = [incident.town_id, incident.village_id, incident.grid_id]
         town, village, grid = taken if any(taken) else own
-        self.categories = {str(c.pk): c for c in choices.categories()}
-        self.fields["category"].choices = grouped(self.categories.values())
         self.fields["tier"].choices = [("", _("As the category says")), *Tier.choices]
         self.initial.update(
             category=incident.category_id or self.initial.get("category"),
@@ -277,23 +267,18 @@ class TriageForm(ActionForm):
             urgent=incident.urgency > Urgency.NORMAL,
             send=True,
         )
-        self.places = choices.place_choices(
+        places = choices.place_choices(
             incident,
             self.actor.scope,
             town_id=self._number("town"),
             village_id=self._number("village"),
         )
         for level in (Level.TOWN, Level.VILLAGE, Level.GRID):
-            self.fields[level].choices = [("", "—")] + [
-                (area.pk, area.name) for area in self.places[level]
-            ]
+            self.fields[level].choices = [("", "—"), *places[level]]
 
     def _number(self, name: str) -> int | None:
         value = self.data.get(name) if self.is_bound else self.initial.get(name)
         return int(value) if str(value or "").isdecimal() and len(str(value)) < 10 else None
-
-    def clean_category(self) -> Category:
-        return self.categories[self.cleaned_data["category"]]
 
     @property
     def chosen_area(self) -> Area | None:
@@ -303,9 +288,8 @@ class TriageForm(ActionForm):
         if [data.get(level, "") for level in ("town", "village", "grid")] == now:
             return None
         for level in (Level.GRID, Level.VILLAGE, Level.TOWN):
-            for area in self.places[level]:
-                if str(area.pk) == data.get(level):
-                    return area
+            if data.get(level):
+                return Area.objects.defer(*SHAPES).get(pk=data[level])
         return None
 
     def arguments(self) -> dict[str, Any]:

@@ -11,14 +11,18 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from core.phone import PhoneError, plain_phone
+from core.templatetags.geshi import option
+from incidents.models import Category
+from incidents.queries import choices
 
 MAX_PHOTOS = 6
 NOTE_LIMIT = 2000
+CHOOSE = ("", _("Choose…"))
 
 
 class QuickSelect(forms.Select):
@@ -33,22 +37,36 @@ class QuickSelect(forms.Select):
             else _options([(label, inside)], chosen)
             for label, inside in self.choices
         ]
-        return format_html(
-            "<select{}>{}</select>",
-            flatatt(final),
-            format_html_join("", "{}", ((g,) for g in groups)),
-        )
+        return format_html("<select{}>{}</select>", flatatt(final), SafeString("".join(groups)))
 
 
 def _options(rows: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
-    return format_html_join(
-        "",
-        '<option value="{}"{}>{}</option>',
-        (
-            (value, SafeString(" selected") if str(value) in chosen else "", label)
-            for value, label in rows
-        ),
-    )
+    drawn = [option(str(value), str(label), str(value) in chosen) for value, label in rows]
+    return SafeString("".join(drawn))
+
+
+class CategoryField(forms.ChoiceField):
+    """An active category, chosen by major class. Cleans to it, or to None where none is needed."""
+
+    def __init__(self, *, village_only: bool = False, **more: Any) -> None:
+        more.setdefault("widget", QuickSelect)
+        self.village_only = village_only
+        super().__init__(
+            choices=lambda: [CHOOSE, *choices.category_groups(village_only=village_only)], **more
+        )
+
+    def clean(self, value: Any) -> Category | None:
+        chosen = super().clean(value)
+        if not chosen:
+            return None
+        found = choices.category(chosen, village_only=self.village_only)
+        if found is None:
+            raise ValidationError(
+                self.error_messages["invalid_choice"],
+                code="invalid_choice",
+                params={"value": value},
+            )
+        return found
 
 
 class PhotoIdsWidget(forms.MultipleHiddenInput):

@@ -12,9 +12,9 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.widgets import DayInput
 from grids.models import Area, Department, Level
-from incidents.forms.actions import CHOOSE, grouped
-from incidents.forms.fields import NoteField, PhotosField, QuickSelect
+from incidents.forms.fields import CHOOSE, NoteField, PhotosField, QuickSelect
 from incidents.models import InspectedKind, Inspection, InspectionItem
 from incidents.models.inspection import DAYS_MOST
 from incidents.queries import choices
@@ -28,15 +28,6 @@ from incidents.services.inspections import (
 
 BLANK_LINES, LEAST_LINES = 3, 6
 FIXED = [("yes", _("Put right on the spot")), ("no", _("To be put right by a day"))]
-
-
-class DayInput(forms.DateInput):
-    """A day picked in the browser."""
-
-    input_type = "date"
-
-    def __init__(self, **attrs: Any) -> None:
-        super().__init__(attrs=attrs, format="%Y-%m-%d")
 
 
 class ItemForm(forms.Form):
@@ -56,7 +47,7 @@ class ItemForm(forms.Form):
         super().__init__(data, **more)
         self.categories = {str(row.pk): row for row in categories}
         self.departments = {str(row.pk): row for row in departments}
-        self.fields["category"].choices = grouped(categories)
+        self.fields["category"].choices = [CHOOSE, *choices.category_groups()]
         owners = [(key, row.label) for key, row in self.departments.items()]
         self.fields["department"].choices = [("", _("As the category says")), *owners]
 
@@ -90,8 +81,8 @@ class InspectionForm(forms.Form):
     name = forms.CharField(label=_("Name of the inspection"), max_length=60)
     kind = forms.ChoiceField(label=_("What is inspected"), choices=InspectedKind.choices)
     about = NoteField(label=_("Purpose"), rows=2, max_length=500, required=False)
-    starts_on = forms.DateField(label=_("Starts on"), widget=DayInput())
-    ends_on = forms.DateField(label=_("Ends on"), widget=DayInput())
+    starts_on = forms.DateField(label=_("Starts on"), widget=DayInput)
+    ends_on = forms.DateField(label=_("Ends on"), widget=DayInput)
     areas = forms.MultipleChoiceField(
         label=_("Who takes part: everybody posted in"),
         required=False,
@@ -237,7 +228,7 @@ class HazardForm(forms.Form):
     due_on = forms.DateField(
         label=_("To be put right by"),
         required=False,
-        widget=DayInput(),
+        widget=DayInput,
         help_text=_("Left empty, the last day the checklist gives."),
     )
 

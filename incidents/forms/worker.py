@@ -11,10 +11,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from grids.models import Area, Level
-from incidents.forms.actions import grouped
-from incidents.forms.fields import NoteField, PhoneField, PhotosField, QuickSelect
-from incidents.models import Category, Source
-from incidents.queries import choices
+from incidents.forms.fields import CategoryField, NoteField, PhoneField, PhotosField, QuickSelect
+from incidents.models import Source
 from incidents.services.intake import TEXT_LIMIT, Report
 
 
@@ -27,7 +25,7 @@ class WorkerReportForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     photos = PhotosField(label=_("Photos"), required=False)
     text = NoteField(label=_("What is wrong?"), rows=4, max_length=TEXT_LIMIT)
-    category = forms.ChoiceField(label=_("Category"), required=False, widget=QuickSelect)
+    category = CategoryField(label=_("Category"), required=False)
     address = forms.CharField(label=_("Where exactly"), max_length=200, required=False)
     area = forms.ChoiceField(label=_("My grid"), required=False, widget=QuickSelect)
     emergency = forms.BooleanField(
@@ -41,12 +39,7 @@ class WorkerReportForm(forms.Form):
     def __init__(self, data: Any = None, *, areas: list[Area], **more: Any) -> None:
         super().__init__(data, **more)
         self.areas = {str(area.pk): area for area in areas}
-        self.categories = {str(row.pk): row for row in choices.categories()}
-        self.fields["category"].choices = grouped(self.categories.values())
         self.fields["area"].choices = [(key, area.name) for key, area in self.areas.items()]
-
-    def clean_category(self) -> Category | None:
-        return self.categories.get(self.cleaned_data["category"])
 
     def report(self, *, with_point: bool = True) -> Report:
         """Return the report; without a usable position it lies in the worker's own grid."""

@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from django.contrib.gis.measure import D
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.translation import get_language
 
+from core.kept import remembered
 from core.prepared import planned_by_value
 from core.text import search_terms
 from grids.models import SHAPES, Area, Department, Level, User
 from grids.queries import Scope
 from incidents.models import Category, Incident
+from incidents.queries.listing import NAMES_KEPT
 
 # Repeats are looked for this close to a case, in metres.
 NEAR_METRES = 800
@@ -19,8 +22,29 @@ NEAR_LIMIT = 8
 
 def categories(*, village_only: bool = False) -> list[Category]:
     """Return the active catalogue in its order (1 query)."""
+    return list(_active(village_only))
+
+
+def category(pk: str, *, village_only: bool = False) -> Category | None:
+    """Return one of them by its id (1 query)."""
+    return _active(village_only).filter(pk=pk).first()
+
+
+def _active(village_only: bool) -> QuerySet[Category]:
     rows = Category.objects.filter(active=True).select_related("owner")
-    return list(rows.filter(village_allowed=True) if village_only else rows)
+    return rows.filter(village_allowed=True) if village_only else rows
+
+
+def category_groups(*, village_only: bool = False) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Return (major class, [(id, label)]) of the active catalogue, ≤ 1 minute old."""
+
+    def read() -> list[tuple[str, list[tuple[int, str]]]]:
+        majors: dict[str, list[tuple[int, str]]] = {}
+        for category in categories(village_only=village_only):
+            majors.setdefault(category.major_label, []).append((category.pk, category.label))
+        return list(majors.items())
+
+    return remembered(f"choices:categories:{village_only}:{get_language()}", read, NAMES_KEPT)
 
 
 def usual_categories(areas: Iterable[Area]) -> Counter[int]:
@@ -52,8 +76,8 @@ def areas_of_town(town: Area) -> list[Area]:
 
 def place_choices(
     incident: Incident, scope: Scope, *, town_id: int | None, village_id: int | None
-) -> dict[str, list[Area]]:
-    """Return towns in scope, villages of one town and grids of one village (≤ 2 queries).
+) -> dict[str, list[tuple[int, str]]]:
+    """Return (id, name) of towns in scope, a town's villages, a village's grids (≤ 2 queries).
 
     A town or village that is not the county's, or is outside the scope, opens nothing.
     """
@@ -69,10 +93,12 @@ def place_choices(
         reach |= Q(level=Level.VILLAGE, path__startswith=town.path)
         if village and village.level == Level.VILLAGE and village.path.startswith(town.path):
             reach |= Q(level=Level.GRID, path__startswith=village.path)
-    found: dict[str, list[Area]] = {Level.TOWN: [], Level.VILLAGE: [], Level.GRID: []}
-    for area in Area.objects.open().filter(reach).defer(*SHAPES):
-        if scope.covers(area):
-            found[area.level].append(area)
+    inside = tuple(area.path for area in scope.areas)
+    found: dict[str, list[tuple[int, str]]] = {Level.TOWN: [], Level.VILLAGE: [], Level.GRID: []}
+    rows = Area.objects.open().filter(reach).values_list("pk", "name", "level", "path")
+    for pk, name, level, path in rows:
+        if path.startswith(inside):
+            found[level].append((pk, name))
     return found
 
 

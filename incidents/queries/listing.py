@@ -3,18 +3,20 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from itertools import starmap
 from typing import Any
 
-from django.db.models import BooleanField, Case, FloatField, Func, Q, When
-from django.db.models.functions import Left
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BooleanField, Case, Q, When
 from django.db.models.query import ValuesListIterable
 from django.utils.translation import get_language
 
 from core.kept import remembered
 from grids.models import Department
 from grids.queries import names_of
-from incidents.models import Category
+from incidents.models import Category, Incident
 from incidents.models.incident import IncidentQuerySet
 
 HEAD_LENGTH = 120
@@ -66,23 +68,42 @@ class Listed:
 
 
 _NAMED = ("place", "category_label", "owner_label")
-_COLUMNS = [field.name for field in fields(Listed) if field.name not in _NAMED]
 
 
 class _ListedIterable(ValuesListIterable):
-    """What a queryset of :func:`light` is iterated by."""
+    """What a queryset of :func:`light` is iterated by.
+
+    Django writes the conditions; the columns, always the same, are put before them by hand. Having
+    it resolve and convert twenty-six for each branch took a third of what a list costs.
+    """
 
     def __iter__(self) -> Iterator[Listed]:
-        return starmap(Listed, super().__iter__())
+        try:
+            asked, params = self.queryset.query.get_compiler(self.queryset.db).as_sql()
+        except EmptyResultSet:
+            return
+        head, _from, rest = asked.partition(" FROM ")
+        distinct = "DISTINCT " if head.startswith("SELECT DISTINCT ") else ""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {distinct}{_columns()} FROM {rest}", params)  # noqa: S608
+            yield from starmap(Listed, cursor)
+
+
+@cache
+def _columns() -> str:
+    table = connection.ops.quote_name(Incident._meta.db_table)
+    made = {
+        "head": f"LEFT({table}.text, {HEAD_LENGTH})",
+        "lon": f"ST_X({table}.location)",
+        "lat": f"ST_Y({table}.location)",
+    }
+    names = [field.name for field in fields(Listed) if field.name not in _NAMED]
+    return ", ".join(made.get(name, f"{table}.{name}") for name in names)
 
 
 def light(rows: IncidentQuerySet) -> IncidentQuerySet:
     """Leave all but the columns of a list in the database; rows come as :class:`Listed`."""
-    listed = rows.annotate(  # type: ignore[no-redef]
-        head=Left("text", HEAD_LENGTH),
-        lon=Func("location", function="ST_X", output_field=FloatField()),
-        lat=Func("location", function="ST_Y", output_field=FloatField()),
-    ).values_list(*_COLUMNS)
+    listed = rows.values_list("pk")
     listed._iterable_class = _ListedIterable
     return listed  # type: ignore[return-value]  # it filters and slices like any other
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 
 from django.db.models import F
 
+from core.rows import Table, read
 from grids.models import SHAPES
 from incidents.models import (
+    Article,
     CallBack,
+    Category,
     EmergencyCall,
     Event,
     Extension,
@@ -57,15 +60,45 @@ class CasePage:
         )
 
 
+_SUGGESTED = (
+    Table(Suggestion, "s"),
+    Table(Category, "k"),
+    Table(Article, "a", without=("body", "bigrams")),
+)
+_NEWEST_SUGGESTION = f"""
+    SELECT {", ".join(table.columns for table in _SUGGESTED)}
+      FROM incidents_suggestion s
+      LEFT JOIN incidents_category k ON k.id = s.category_id
+      LEFT JOIN incidents_article a ON a.id = s.article_id
+     WHERE s.incident_id = %s ORDER BY s.id DESC LIMIT 1
+"""  # noqa: S608  only names of columns
+
+
+def _suggestion(incident: Incident) -> Suggestion | None:
+    for suggestion, category, article in read(_NEWEST_SUGGESTION, [incident.pk], *_SUGGESTED):
+        suggestion.category, suggestion.article = category, article
+        return suggestion
+    return None
+
+
+_OF_A_REPEAT = ("id", "tracking_code", "text", "reported_at")
+_REPEAT = Table(
+    Incident,
+    "i",
+    without=[f.name for f in Incident._meta.concrete_fields if f.name not in _OF_A_REPEAT],
+)
+_MERGED = f"""
+    SELECT {_REPEAT.columns} FROM incidents_incident i WHERE i.merged_into_id = %s ORDER BY i.id
+"""  # noqa: S608  only names of columns
+
+
 def case_page(incident: Incident) -> CasePage:
     """Read what the page of ``incident`` shows (5 queries, and one for each further story)."""
     events = timeline(incident)
     told = {event.action for event in events}
     page = CasePage(incident, events, running_clocks(incident))
-    page.suggestion = (
-        incident.suggestions.select_related("category", "article").order_by("-id").first()
-    )
-    page.merged = list(incident.merged.only("pk", "tracking_code", "text", "reported_at"))
+    page.suggestion = _suggestion(incident)
+    page.merged = [other for (other,) in read(_MERGED, [incident.pk], _REPEAT)]
     if told & {"call", "call_unanswered"}:
         page.calls = calls_of(incident)
     if incident.task_count:

@@ -22,6 +22,7 @@ from incidents.forms.public import ReportForm
 from incidents.forms.twins import TwinsAsked, choice_of
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import State
+from incidents.queries import choices
 from incidents.queries.published import published_items
 from incidents.queries.twins import Twin, matter_of_words, public_twins, twins_in_sight
 from incidents.services import triage
@@ -93,7 +94,7 @@ def twins_for_worker(request: HttpRequest, form: WorkerReportForm) -> list[dict[
         return []
     asked = _matter(form.report())
     found = twins_in_sight(asked, user=request.user, scope=request.scope) if asked else []
-    items = {category.pk: category for category in form.categories.values()}
+    items = {category.pk: category for category in choices.categories()}
     return _choices(request, found, items, whose=request.user.pk)
 
 

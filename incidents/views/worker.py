@@ -152,7 +152,7 @@ def _form_page(
     *,
     twins: Sequence[dict[str, Any]] = (),
 ) -> HttpResponse:
-    quick = [row for row in form.categories.values() if row.village_allowed]
+    quick = choices.categories(village_only=True)
     usual = choices.usual_categories(request.scope.areas)
     quick.sort(key=lambda row: -usual[row.pk])
     context = {
