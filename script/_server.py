@@ -138,7 +138,7 @@ def parts(host: str, port: int, var: Path) -> list[Part]:
         Part(
             "web",
             [str(BIN / "granian"), "--interface", "wsgi", "--host", host, "--port", str(port)]
-            + ["--workers", "2", "--blocking-threads", "4", "--no-ws"]
+            + ["--workers", "2", "--blocking-threads", "3", "--no-ws"]
             + ["--workers-kill-timeout", "5", "governance.wsgi:application"],
             log / "web.log",
         ),
