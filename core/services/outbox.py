@@ -3,6 +3,7 @@
 What lives here: the queue and the registry of topics. What must not: how a topic is delivered.
 """
 
+import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from core import prepared
 from core.models import OutboxMessage
 from core.services import audit
 
@@ -55,21 +57,34 @@ def register(topic: str, deliver: Deliver) -> None:
 
 def post(messages: Iterable[Message]) -> None:
     """Queue the messages in the caller's transaction; a key posted before is left alone."""
-    OutboxMessage.objects.bulk_create(
-        [
-            OutboxMessage(
-                topic=m.topic,
-                key=m.key,
-                payload=dict(m.payload),
-                channel_id=m.channel_id,
-                event=m.event,
-                urgent=m.urgent,
-                next_attempt_at=m.due_at or timezone.now(),
-            )
-            for m in messages
-        ],
-        ignore_conflicts=True,
-    )
+    rows, now = list(messages), timezone.now()
+    if not rows:
+        return
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            _POST,
+            {
+                "topic": [m.topic for m in rows],
+                "key": [m.key for m in rows],
+                "payload": [json.dumps(dict(m.payload)) for m in rows],
+                "channel": [m.channel_id for m in rows],
+                "event": [m.event for m in rows],
+                "urgent": [m.urgent for m in rows],
+                "due": [m.due_at or now for m in rows],
+                "now": now,
+            },
+        )
+
+
+_POST = """
+    INSERT INTO core_outboxmessage (topic, key, payload, channel_id, event, urgent,
+        next_attempt_at, state, attempts, last_error, created_at)
+    SELECT topic, key, payload::jsonb, channel_id, event, urgent, due, 'queued', 0, '', %(now)s
+      FROM unnest(%(topic)s::text[], %(key)s::text[], %(payload)s::text[], %(channel)s::bigint[],
+                  %(event)s::text[], %(urgent)s::bool[], %(due)s::timestamptz[])
+        AS m (topic, key, payload, channel_id, event, urgent, due)
+        ON CONFLICT DO NOTHING
+"""
 
 
 def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:

@@ -4,36 +4,49 @@ What must not live here: climbing (services/lateness.py) and changing ladders (s
 """
 
 from datetime import datetime
+from functools import cached_property
 
-from django.db.models import F, Q
 from django.utils import timezone
 
 from incidents.models import Incident, Ladder, LadderRung
 from incidents.models.ladder import Rung
 
 
-def current_ladder(category_id: int | None, tier: str, *, on: datetime) -> Ladder | None:
-    """Return the ladder in force for a category and tier on a day (1 query).
+class Ladders:
+    """The ladders as they stand, read once when first asked for (2 queries).
 
-    The category counts before the tier: of several that fit, the one that says most.
+    For one batch of clocks: which ladder one climbs hangs on its case and on the day it started.
     """
-    return (
-        Ladder.objects.filter(
-            Q(category=category_id) | Q(category=None),
-            Q(tier=tier) | Q(tier=""),
-            valid_from__lte=timezone.localdate(on),
+
+    @cached_property
+    def _all(self) -> list[Ladder]:
+        return list(Ladder.objects.prefetch_related("rungs"))
+
+    def in_force(self, category_id: int | None, tier: str, *, on: datetime) -> Ladder | None:
+        """Return the ladder of a category and tier on a day.
+
+        The category counts before the tier: of several that fit, the one that says most.
+        """
+        day = timezone.localdate(on)
+        fitting = [
+            ladder
+            for ladder in self._all
+            if ladder.category_id in {None, category_id}
+            and ladder.tier in {"", tier}
+            and ladder.valid_from <= day
+        ]
+        return max(
+            fitting,
+            key=lambda one: (one.category_id is not None, one.tier != "", one.version),
+            default=None,
         )
-        .order_by(F("category_id").asc(nulls_last=True), "-tier", "-version")
-        .first()
-    )
 
+    def rungs_above(self, incident: Incident, rung: int, *, on: datetime) -> list[LadderRung]:
+        """Return the rungs above ``rung`` for a clock that started ``on``, lowest first.
 
-def rungs_above(incident: Incident, rung: int, *, on: datetime) -> list[LadderRung]:
-    """Return the rungs above ``rung`` for a clock that started ``on``, lowest first (≤ 2 queries).
-
-    A county that has no ladder climbs every rung, each after the model's own default.
-    """
-    ladder = current_ladder(incident.category_id, incident.tier, on=on)
-    if ladder is None:
-        return [LadderRung(rung=above) for above in Rung.values if above > rung]
-    return list(ladder.rungs.filter(rung__gt=rung))
+        A county that has no ladder climbs every rung, each after the model's own default.
+        """
+        ladder = self.in_force(incident.category_id, incident.tier, on=on)
+        if ladder is None:
+            return [LadderRung(rung=above) for above in Rung.values if above > rung]
+        return [one for one in ladder.rungs.all() if one.rung > rung]

@@ -29,7 +29,7 @@ from incidents.models import (
     StageClock,
     WhistleParty,
 )
-from incidents.queries.ladders import rungs_above
+from incidents.queries.ladders import Ladders
 from incidents.services.step import Step
 
 # {(stage, sub-stage): (amount, unit)}
@@ -292,10 +292,10 @@ def outdated(
 def _set_timers(
     calendar: WorkingCalendar, incident: Incident, clocks: list[StageClock], now: datetime
 ) -> None:
-    specs = []
+    specs, ladders = [], Ladders()
     for clock in clocks:
         if clock.breached_at:
-            specs += climb_specs(calendar, incident, clock, now)
+            specs += climb_specs(calendar, incident, clock, now, ladders=ladders)
             continue
         specs.append(_spec(clock, "due", due_of(clock)))
         if not clock.warned_at and due_of(clock) > now:
@@ -324,12 +324,17 @@ def _spec(clock: StageClock, kind: str, due_at: datetime, stage: str = "") -> Ti
 
 
 def climb_specs(
-    calendar: WorkingCalendar, incident: Incident, clock: StageClock, now: datetime
+    calendar: WorkingCalendar,
+    incident: Incident,
+    clock: StageClock,
+    now: datetime,
+    *,
+    ladders: Ladders,
 ) -> list[TimerSpec]:
-    """Return the timer of the next rung, or nothing at the top of the ladder (≤ 2 queries)."""
+    """Return the timer of the next rung, or nothing at the top of the ladder."""
     if clock.rung is None:
         return []
-    above = rungs_above(incident, clock.rung, on=clock.started_at)[:1]
+    above = ladders.rungs_above(incident, clock.rung, on=clock.started_at)[:1]
     return [
         _spec(
             clock,
