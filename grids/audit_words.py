@@ -41,6 +41,7 @@ ACTIONS = {
     "coverage_audited": _("Coverage audited"),
     "duty_ended": _("Duty for a theme ended"),
     "duty_given": _("Duty for a theme given"),
+    "duty_shift.forget": _("Shifts on duty erased by rule"),
     "file.assessed": _("Month assessed"),
     "file.award_added": _("Award entered"),
     "file.award_withdrawn": _("Award withdrawn"),
@@ -111,6 +112,7 @@ def connect() -> None:
     name_subject("household", _("Household"), _households)
     name_subject("posting", _("Posting"), _postings)
     name_subject("visit", _("Visit"))
+    name_subject("duty_shift", _("Shift"))
     name_subject("visit_rule", _("Visit rule"))
     name_subject("theme", _("Theme"))
     name_subject("alliance", _("Alliance grid"))

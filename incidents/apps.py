@@ -13,7 +13,7 @@ class IncidentsConfig(AppConfig):
         from core.services import outbox, sheets, timers  # noqa: PLC0415
         from grids import closing, moves  # noqa: PLC0415
         from grids import needs as doors  # noqa: PLC0415
-        from grids.services import forget_visits, reveal  # noqa: PLC0415
+        from grids.services import duty, forget_visits, reveal  # noqa: PLC0415
         from incidents import audit_words, desks  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
@@ -53,6 +53,7 @@ class IncidentsConfig(AppConfig):
         )
         retention.register("visit_point", forget_visits.thin_points, subject_type="visit")
         retention.register("visit_diary", forget_visits.forget_diaries, subject_type="visit")
+        retention.register("duty_shift", duty.forget_shifts, subject_type="duty_shift")
         retention.register("ai_call", asking.forget_calls, subject_type="ai_call")
         doors.register(needs.open_case)
         moves.register(

@@ -5,6 +5,7 @@ from grids.models.area import SHAPES, Area, AreaCode, GridKind, Level, shapes_of
 from grids.models.boundary_import import BoundaryImport, BoundaryRow, ImportState, Verdict
 from grids.models.coverage import AuditState, CoverageAudit, CoverageFault, FaultKind
 from grids.models.department import Department
+from grids.models.duty import DUTY_ROLES, LONGEST_SHIFT, DutyShift
 from grids.models.household import (
     NEVER,
     CareTag,
@@ -40,7 +41,9 @@ from grids.models.worker_file import (
 )
 
 __all__ = [
+    "DUTY_ROLES",
     "FILE_ROLES",
+    "LONGEST_SHIFT",
     "NEVER",
     "SHAPES",
     "ActState",
@@ -59,6 +62,7 @@ __all__ = [
     "CoverageAudit",
     "CoverageFault",
     "Department",
+    "DutyShift",
     "FaultKind",
     "GridKind",
     "GridTheme",

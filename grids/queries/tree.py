@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -15,6 +15,7 @@ from grids.models import (
     SHAPES,
     AllianceGrid,
     Area,
+    DutyShift,
     Level,
     Posting,
     Role,
@@ -88,8 +89,13 @@ class Facts:
 
 
 def facts_of(area: Area) -> Facts:
-    """Return code history, people in post, duties, alliances and what was merged (5 queries)."""
-    people = Posting.objects.current().filter(area=area).select_related("user")
+    """Return code history, people in post, duties, alliances and what was merged (5 queries).
+
+    Each posting says whether its holder is ``on_duty`` now.
+    """
+    on_duty = Exists(DutyShift.objects.running(timezone.now()).filter(user=OuterRef("user")))
+    posts = Posting.objects.current().filter(area=area)
+    people = posts.select_related("user").annotate(on_duty=on_duty)
     duties = ThemeDuty.objects.current().filter(grid=area).select_related("theme", "user")
     alliances = AllianceGrid.objects.open().filter(members__village=area)
     return Facts(

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 class RetentionRule(models.Model):
     """From ``valid_from`` on, ``what`` is erased ``days`` days after its case has ended.
 
-    Of a household that is when it moved out, of a visit the visit itself, of a question to a model
-    outside the day it was asked.
+    Of a household that is when it moved out, of a visit or a shift on duty its own day, of a
+    question to a model outside the day it was asked.
 
     The shortest time the purpose allows (Personal Information Protection Law, art. 19). A new
     rule is a new row; what has none is kept.
@@ -25,6 +25,7 @@ class RetentionRule(models.Model):
         VISIT_POINT = "visit_point", _("Where the phone was at a visit")
         VISIT_DIARY = "visit_diary", _("Diary and photos of a visit")
         AI_CALL = "ai_call", _("Question to a model outside and its reply")
+        DUTY_SHIFT = "duty_shift", _("When somebody was on duty")
 
     what = models.CharField(_("what is erased"), max_length=20, choices=What.choices)
     days = models.PositiveSmallIntegerField(_("days after the end"))
@@ -49,6 +50,7 @@ class RetentionRule(models.Model):
                         "visit_point",
                         "visit_diary",
                         "ai_call",
+                        "duty_shift",
                     ]
                 ),
             ),

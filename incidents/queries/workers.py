@@ -5,10 +5,12 @@ What must not live here: giving it to one of them (services/assigning.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
+
+from django.utils import timezone
 
 from core import prepared
-from grids.models import Area
+from grids.models import LONGEST_SHIFT, Area
 from incidents.models import State
 
 # In hand is what still waits for the worker, not what others check or rate.
@@ -17,12 +19,16 @@ IN_HAND = (State.DISPATCHED, State.OBJECTED, State.ACCEPTED, State.ARRIVED)
 
 @dataclass(frozen=True)
 class Worker:
-    """One person posted there today. ``away``: on leave; ``stands_for``: whose substitute."""
+    """One person posted there today. ``away``: on leave; ``stands_for``: whose substitute.
+
+    ``on_duty``: checked in for duty at this moment.
+    """
 
     user_id: int
     name: str
     role: str
     away: bool
+    on_duty: bool
     stands_for: str
     in_hand: int
     late: int
@@ -33,6 +39,9 @@ _WORKERS = """
            EXISTS (SELECT FROM grids_leave l
                     WHERE l.posting_id = p.id
                       AND l.away_from <= %(day)s AND l.away_until > %(day)s),
+           EXISTS (SELECT FROM grids_dutyshift d
+                    WHERE d.user_id = p.user_id
+                      AND d.ended_at IS NULL AND d.began_at > %(duty_from)s),
            coalesce((SELECT absent.display_name
                        FROM grids_leave l
                        JOIN grids_posting post ON post.id = l.posting_id
@@ -52,9 +61,15 @@ _WORKERS = """
 """
 
 
-def workers_of(area: Area, *, roles: Sequence[str], day: date) -> list[Worker]:
+def workers_of(area: Area, *, roles: Sequence[str], now: datetime) -> list[Worker]:
     """Return who holds one of ``roles`` right at ``area`` that day, by id (1 query)."""
-    values = {"area": area.pk, "roles": list(roles), "day": day, "states": list(IN_HAND)}
+    values = {
+        "area": area.pk,
+        "roles": list(roles),
+        "day": timezone.localdate(now),
+        "duty_from": now - LONGEST_SHIFT,
+        "states": list(IN_HAND),
+    }
     with prepared.cursor() as cursor:
         cursor.execute(_WORKERS, values)
         return [Worker(*row) for row in cursor.fetchall()]

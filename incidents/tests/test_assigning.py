@@ -1,4 +1,4 @@
-"""Which worker of a grid is given a case: posted there, not on leave, least in hand."""
+"""Which worker of a grid is given a case: posted there, not on leave, on duty, least in hand."""
 
 import random
 from datetime import date, timedelta
@@ -11,13 +11,14 @@ from django.utils import timezone
 from core.errors import Conflict, NotAllowed
 from core.services import outbox
 from grids.factories import person
-from grids.models import Leave, Posting, Role
+from grids.models import DUTY_ROLES, Leave, Posting, Role
 from grids.services import telling
+from grids.services.duty import begin_duty, end_duty
 from grids.services.leaves import cover_leave
-from incidents.factories import World, actor, draft_photo
+from incidents.factories import World, actor, as_, draft_photo
 from incidents.models import Event, Incident, Notice, State
 from incidents.queries.workers import workers_of
-from incidents.services import dispatching, handling, verification
+from incidents.services import assigning, dispatching, handling, verification
 from incidents.services.step import lock
 
 pytestmark = pytest.mark.django_db
@@ -118,6 +119,67 @@ def test_the_one_whose_turn_it_is_is_told_and_the_case_says_why(world):
     assert Notice.objects.get(incident=case, kind="dispatched").user == world.worker
 
 
+def test_who_is_on_duty_comes_first_however_much_they_have_in_hand(world):
+    second, third = (person(Role.GRID_WORKER, world.grid) for _n in range(2))
+    begin_duty(actor=second)
+    assert [given(world) for _n in range(3)] == [second] * 3
+    begin_duty(actor=third)
+    assert given(world) == third
+    case = Incident.objects.latest("pk")
+    assert (facts(case)["on_duty"], facts(case)["of"]) == (True, 2)
+    page = as_(world.command).get(f"/incidents/{case.tracking_code}/").content.decode()
+    assert "值班中；2 人中" in page
+
+
+def test_a_case_never_waits_for_a_check_in(world):
+    second = person(Role.GRID_WORKER, world.grid)
+    assert given(world) == world.worker
+    assert facts(Incident.objects.get())["on_duty"] is False
+    begin_duty(actor=world.worker)
+    assert given(world) == world.worker
+    end_duty(actor=world.worker)
+    assert [given(world) for _n in range(2)] == [second] * 2
+
+
+def test_a_shift_somebody_forgot_to_end_no_longer_draws_cases(world, time_machine):
+    second = person(Role.GRID_WORKER, world.grid)
+    begin_duty(actor=world.worker)
+    assert [given(world) for _n in range(2)] == [world.worker] * 2
+    time_machine.move_to(timezone.now() + timedelta(hours=14))
+    assert given(world) == second
+
+
+def test_who_is_on_leave_is_not_chosen_though_on_duty(world):
+    today = timezone.localdate()
+    other = person(Role.GRID_WORKER, world.places.grids[1])
+    away(world.worker, other, today, today + timedelta(days=2))
+    begin_duty(actor=world.worker)
+    assert given(world) == other
+
+
+def test_a_worker_begins_and_ends_duty_on_the_phone(world):
+    phone, bystander = as_(world.worker), as_(world.chief)
+    assert "未值班" in phone.get("/worker/").content.decode()
+    for _twice in range(2):
+        answer = phone.post("/worker/duty/begin/", follow=True)
+        assert answer.redirect_chain == [("/worker/", 302)]
+        assert "值班中" in answer.content.decode()
+    assert "未值班" in bystander.post("/worker/duty/end/", follow=True).content.decode()
+    assert "值班中" in phone.get("/worker/").content.decode()
+    for _twice in range(2):
+        assert "未值班" in phone.post("/worker/duty/end/", follow=True).content.decode()
+
+
+def test_whoever_may_be_given_a_case_may_check_in():
+    assert {role for roles in assigning.ROLES.values() for role in roles} == DUTY_ROLES
+
+
+def test_a_grid_guide_who_is_given_no_cases_is_not_asked_to_check_in(world):
+    guide = as_(person(Role.GRID_GUIDE, world.village))
+    assert "/worker/duty/" not in guide.get("/worker/").content.decode()
+    assert guide.post("/worker/duty/begin/").status_code == 403
+
+
 def test_nobody_on_leave_and_nobody_without_a_post_is_ever_given_a_case(db, time_machine):
     """Many rosters drawn at random: whoever is chosen is posted there that day and not away."""
     dice, start = random.Random(4), date(2026, 3, 2)
@@ -137,7 +199,7 @@ def test_nobody_on_leave_and_nobody_without_a_post_is_ever_given_a_case(db, time
     for n in range(40):
         day = start + timedelta(days=n)
         time_machine.move_to(f"{day} 09:00+08:00", tick=False)
-        found = workers_of(world.grid, roles=[Role.GRID_WORKER], day=day)
+        found = workers_of(world.grid, roles=[Role.GRID_WORKER], now=timezone.now())
         posts = Posting.objects.on(day).filter(area=world.grid, role=Role.GRID_WORKER)
         here = set(posts.exclude(leaves__in=Leave.objects.on(day)).values_list("user", flat=True))
         assert {one.user_id for one in found if not one.away} == here
@@ -152,10 +214,10 @@ def test_nobody_on_leave_and_nobody_without_a_post_is_ever_given_a_case(db, time
 
 def test_the_choice_is_one_query_however_many_work_there(world, django_assert_num_queries):
     for _n in range(6):
-        person(Role.GRID_WORKER, world.grid)
+        begin_duty(actor=person(Role.GRID_WORKER, world.grid))
     with django_assert_num_queries(1):
-        found = workers_of(world.grid, roles=[Role.GRID_WORKER], day=timezone.localdate())
-    assert len(found) == 7
+        found = workers_of(world.grid, roles=[Role.GRID_WORKER], now=timezone.now())
+    assert [one.on_duty for one in found] == [False] + [True] * 6
 
 
 def not_the_villages(world):

@@ -186,6 +186,9 @@ def _assigned(data: Mapping[str, Any], _incident: Incident) -> str:
         }
     load = {"n": one["in_hand"], "late": one["late"], "of": one["of"]}
     why = []
+    # Cases given before people checked in for duty do not say it.
+    if one.get("on_duty"):
+        why.append(_("on duty"))
     if one["of"] > 1:
         why.append(_("has least of %(of)s in hand: %(n)s, %(late)s late") % load)
     if one["away"]:

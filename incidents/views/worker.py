@@ -1,4 +1,4 @@
-"""The worker's phone: today's items, a report in three taps, settled on the spot.
+"""The worker's phone: check-in for duty, today's items, a report settled on the spot.
 
 What must not live here: what a report or a step means (services).
 """
@@ -14,12 +14,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import Invalid
 from core.htmx import render
 from grids.access import roles
+from grids.models import DUTY_ROLES
 from grids.phone import phone_tabs
+from grids.queries.duty import on_duty_since
+from grids.services.duty import begin_duty, end_duty
 from incidents.forms.actions import ACTION_FORMS
 from incidents.forms.errors import put_errors
 from incidents.forms.twins import TwinsAsked
@@ -57,12 +60,30 @@ def worker(request: HttpRequest) -> HttpResponse:
         {"label": _("Later"), "rows": later},
     ]
     context = {
+        "checks_in": request.scope.has(*DUTY_ROLES),
+        "on_duty_since": on_duty_since(request.user.pk, now=timezone.now()),
         "groups": [group for group in groups if group["rows"]],
         "next_url": f"?cursor={page.next}" if page.next else "",
         "previous_url": f"?cursor={page.previous}" if page.previous else "",
         "tabs": phone_tabs("worker", request.scope.roles),
     }
     return render(request, "incidents/worker.html", context)
+
+
+@roles(*DUTY_ROLES)
+@require_POST
+def shift_begin(request: HttpRequest) -> HttpResponse:
+    """Put the reader on duty."""
+    begin_duty(actor=request.user)
+    return redirect("worker")
+
+
+@roles(*DUTY_ROLES)
+@require_POST
+def shift_end(request: HttpRequest) -> HttpResponse:
+    """Take the reader off duty."""
+    end_duty(actor=request.user)
+    return redirect("worker")
 
 
 def _due_on(row: Row, day: date) -> bool:
