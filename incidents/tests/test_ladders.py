@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.errors import Invalid
 from core.models import AuditEntry, OutboxMessage
@@ -75,6 +77,18 @@ def test_the_ladder_of_another_tier_counts_nothing(world, clock):
     incident = world.dispatched(world.grid)
     at(clock, hours=9)
     assert rungs_told(incident) == [Rung.CHIEF]
+
+
+def test_cases_late_together_read_the_ladders_once_and_write_their_clocks_together(world, clock):
+    cases = [world.dispatched(world.grid) for _n in range(3)]
+    clock.shift(timedelta(hours=9))
+    with CaptureQueriesContext(connection) as asked:
+        sweep()
+    statements = [query["sql"] for query in asked.captured_queries]
+    assert sum('FROM "incidents_ladder"' in one for one in statements) == 1
+    # One for the warnings, one for the misses.
+    assert sum("UPDATE incidents_stageclock" in one for one in statements) == 2
+    assert [rungs_told(incident) for incident in cases] == [[Rung.CHIEF]] * 3
 
 
 def test_each_rung_waits_as_long_as_its_ladder_says(world, clock):
