@@ -4,6 +4,7 @@ import json
 import logging as python_logging
 
 import pytest
+from django.db import OperationalError
 from django.http import Http404, HttpResponse
 from django.test import Client
 from django.urls import include, path
@@ -39,6 +40,10 @@ def broken(request):
     raise RuntimeError("secret detail")
 
 
+def database_gone(request):
+    raise OperationalError("the connection is closed")
+
+
 def missing(request):
     raise Http404
 
@@ -54,6 +59,7 @@ def fragment(request):
 routes = [
     path("refuse/<str:name>/", refuse),
     path("broken/", broken),
+    path("gone/", database_gone),
     path("missing/", missing),
     path("id/", show_id),
     path("fragment/", fragment),
@@ -129,6 +135,13 @@ def test_a_crash_tells_nothing_but_its_number(prefix):
     assert response.status_code == 500
     assert "secret detail" not in response.content.decode()
     assert response.headers["X-Request-ID"] in response.content.decode()
+
+
+@pytest.mark.parametrize("prefix", ["/", "/api/v1/"])
+def test_a_lost_database_asks_to_come_back_and_is_no_crash(prefix):
+    response = Client(raise_request_exception=False).get(f"{prefix}gone/")
+    assert response.status_code == 503
+    assert "请稍后再试" in response.content.decode()
 
 
 def test_a_crash_is_told_even_when_no_template_can_be_rendered(settings):

@@ -4,9 +4,11 @@ What lives here: rendering, as a page, a piece of one, or JSON under /api/.
 What must not: deciding what is wrong.
 """
 
+import sys
 from logging import getLogger
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -67,14 +69,19 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 @requires_csrf_token
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: our fault. The page stands alone, because what it would extend may be broken."""
-    message = _("Something went wrong")
+    """500: our fault; 503 while there is no database to ask. The page stands alone, because what
+    it would extend may be broken.
+    """
+    status, code, message = 500, "server_error", _("Something went wrong")
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        message = _("The system is restarting or very busy. Please try again in a moment.")
+        status, code = 503, "unavailable"
     try:
-        return _answer(request, "core/500.html", 500, "server_error", message)
+        return _answer(request, "core/500.html", status, code, message)
     except Exception:
         logger.exception("the page for errors is broken too")
         text = f"{message} {logging.request_id.get()}"
-        return HttpResponse(text, status=500, content_type="text/plain; charset=utf-8")
+        return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
 
 
 def _answer(
@@ -82,12 +89,17 @@ def _answer(
 ) -> HttpResponse:
     if _is_api(request):
         return _json(message, code, status, {})
-    context = {"message": message, "errors": {}, "request_id": logging.request_id.get()}
+    context = {
+        "message": message,
+        "errors": {},
+        "request_id": logging.request_id.get(),
+        "status": status,
+    }
     if wants_partial(request):
         template = "core/_error.html"
-    # The 500 page gets no request: context processors may be what broke. Nor does what is refused
+    # The pages of our own faults get no request: context processors may be what broke. Nor does what is refused
     # before anybody asked who it is, such as a host name that is not ours.
-    known = status != 500 and hasattr(request, "user")
+    known = status < 500 and hasattr(request, "user")
     return render(request if known else None, template, context, status=status)  # type: ignore[arg-type]
 
 
