@@ -40,7 +40,7 @@ from incidents.models import (
     Whistle,
     WhistleParty,
 )
-from incidents.services import figures, scores
+from incidents.services import figures, scores, topics
 from incidents.services.assessments import assess_last_month
 from incidents.services.catalogue import load_catalogue
 
@@ -74,6 +74,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         build_inspections(county, people, progress=phase("Inspections", 42))
         phase("Figures", 1)(_figures())
         phase("Scores", incidents)(_scores())
+        topics.refresh(whole=True)
         share = incidents / stories.COUNT
         build_disputes(
             county=county,

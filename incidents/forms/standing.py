@@ -45,7 +45,7 @@ class OrderForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("Emergency"), choices=EmergencyKind.choices)
     area = AreaChoice(label=gettext_lazy("Area"))
     valid_from = forms.DateField(
-        label=gettext_lazy("From"),
+        label=gettext_lazy("In force from"),
         initial=timezone.localdate,
         widget=DayInput,
     )
@@ -77,7 +77,7 @@ class OrderForm(forms.Form):
             if step is not None:
                 to = step.role or (f"d{step.department_id}" if step.department_id else PERSON)
             self._add(f"to_{n}", forms.ChoiceField(
-                label=_("Who is called"), choices=whom, required=False, initial=to,
+                label=_("Whom to call"), choices=whom, required=False, initial=to,
                 widget=QuickSelect({"class": "g-input"}),
             ))  # fmt: skip
             self._add(f"account_{n}", forms.CharField(
