@@ -97,8 +97,8 @@ def _answer(
     }
     if wants_partial(request):
         template = "core/_error.html"
-    # The pages of our own faults get no request: context processors may be what broke. Nor does what is refused
-    # before anybody asked who it is, such as a host name that is not ours.
+    # The pages of our own faults get no request: context processors may be what broke. Nor does
+    # what is refused before anybody asked who it is, such as a host name that is not ours.
     known = status < 500 and hasattr(request, "user")
     return render(request if known else None, template, context, status=status)  # type: ignore[arg-type]
 
