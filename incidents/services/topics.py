@@ -27,7 +27,7 @@ from core.text import bigrams
 from grids.models import Area, Level, Role
 from incidents import surges
 from incidents import topics as grouping
-from incidents.models import EarlyWarning, HotTopic, Incident, ReportDay
+from incidents.models import EarlyWarning, HotTopic, Incident, ReportDay, Source
 from incidents.surges import Reading
 from incidents.workflow import Actor
 
@@ -41,7 +41,8 @@ COLD_DAYS = 7
 # The hottest places and items become topics; of each the newest reports are read.
 MOST_GROUPS = 300
 MOST_READ = 300
-# A question is no matter anywhere, what lies outside the remit is not ours, a task is no report.
+# A question is no matter anywhere, what lies outside the remit is not ours, a task is no report;
+# and that an inspection finds many hazards on one day says who looked, not what is new.
 _COUNT = """
     INSERT INTO incidents_reportday (county_id, town_id, village_id, category_id, day, n)
     SELECT i.county_id, i.town_id, i.village_id, k.id, (i.reported_at AT TIME ZONE %s)::date,
@@ -50,7 +51,8 @@ _COUNT = """
       LEFT JOIN incidents_incident lead ON lead.id = i.merged_into_id
       JOIN incidents_category k ON k.id = coalesce(i.category_id, lead.category_id)
      WHERE i.county_id = %s AND i.reported_at >= %s AND i.town_id IS NOT NULL
-       AND i.parent_id IS NULL AND i.state <> 'out_of_remit' AND NOT k.is_question
+       AND i.parent_id IS NULL AND i.source <> 'inspection' AND i.state <> 'out_of_remit'
+       AND NOT k.is_question
      GROUP BY 1, 2, 3, 4, 5
 """
 
@@ -383,7 +385,7 @@ def _reports(place: Place, today: date) -> list[grouping.Said]:
         parent=None,
         town_id=place.town_id,
         reported_at__gte=since,
-    ).exclude(state="out_of_remit")
+    ).exclude(Q(state="out_of_remit") | Q(source=Source.INSPECTION))
     if place.village_id is not None:
         rows = rows.filter(village_id=place.village_id)
     said = rows.order_by("-reported_at", "-id").values_list("id", "reported_at", "bigrams")

@@ -72,14 +72,14 @@ def world(world, time_machine):
     return world
 
 
-def reported(world, texts, *, days=0, category=None, grid=None):
+def reported(world, texts, *, days=0, category=None, grid=None, source=Source.RESIDENT):
     """Cases reported so many days ago, as they stand once triaged."""
     grid = grid or world.grid
     village = world.places.villages[0] if grid == world.grid else None
     rows = [
         Incident(
             tracking_code=new_tracking_code(),
-            source=Source.RESIDENT,
+            source=source,
             text=text,
             bigrams=bigrams(text),
             county=world.county,
@@ -151,6 +151,13 @@ class TestTopics:
 
 
 class TestWarnings:
+    def test_what_an_inspection_finds_on_one_day_is_no_surge_and_no_topic(self, world):
+        quiet_past(world)
+        reported(world, ["灭火器过期"] * 9, source=Source.INSPECTION)
+        topics.refresh()
+        assert not EarlyWarning.objects.exists()
+        assert not HotTopic.objects.exists()
+
     def test_a_villages_surge_is_told_to_the_village_and_the_town_once(self, world, time_machine):
         quiet_past(world)
         reported(world, ["河边垃圾成堆"] * 8)
