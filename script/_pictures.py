@@ -66,7 +66,7 @@ def or_report(page: Page) -> None:
 
 def open_rating(page: Page) -> None:
     """Open the rating a reporter is asked for, by the code of a case that waits for it."""
-    open_first("/command/queue/?state=callback")(page)
+    open_first("/command/queue/?state=callback&source=resident")(page)
     code = page.url.rstrip("/").rsplit("/", 1)[-1]
     page.context.clear_cookies()
     page.goto(urljoin(page.url, f"/track/?code={code}"))
