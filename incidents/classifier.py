@@ -6,10 +6,12 @@ categories may be handled without a person, and from what confidence, is decided
 
 The method: n-grams of characters, of the text's head once more, and words where the text comes cut
 into words, with TF-IDF weights; two linear learners added up, and corrected by which labels they
-mistake for which, which still is one matrix of weights; and a logistic curve from the lead of the
-first category over the second to the chance that the first is right. Correction, curve and
-thresholds are fitted on texts the learners had not seen. Texts that repeat each other almost word
-for word fall on both sides of that line and make the figures look better than they are.
+mistake for which, which still is one matrix of weights; and a logistic curve to the chance that
+the first category is right, from its lead over the second and from how much of the text speaks for
+the second: a lead that outweighs much is wrong more often than the same lead against little.
+Correction, curve and thresholds are fitted on texts the learners had not seen. Texts that repeat
+each other almost word for word fall on both sides of that line and make the figures look better
+than they are.
 """
 
 import io
@@ -30,7 +32,8 @@ from sklearn.metrics import f1_score
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)  # 2 knew no caution and reads as 0 of it
 # How many features of each view are kept at most, and how much the view counts.
 MOST_FEATURES = (80_000, 20_000, 40_000)
 WEIGHTS = (1.0, 0.6, 0.8)
@@ -180,11 +183,22 @@ class _Linear:
     idf: list[NDArray[np.float32]]
     weights: NDArray[np.float32]  # features × labels
     intercepts: NDArray[np.float32]
-    classes: NDArray[Any]
 
     def scores(self, counts: _Counts, rows: Rows) -> NDArray[Any]:
         """Scores of these texts, texts × labels."""
         return _weighed(counts, rows, self.kept, self.idf) @ self.weights + self.intercepts
+
+    def against(self, counts: _Counts, asked: "_Tested", blend: "_Blend") -> NDArray[Any]:
+        """How much speaks for the second label of each text rather than the first (`_against`).
+
+        Their scores are blended already, this model's weights are not.
+        """
+        first, second = np.argsort(-asked.scores, axis=1, kind="stable")[:, :2].T
+        weights = (self.weights @ blend.matrix).astype(np.float32)
+        rows = _weighed(counts, asked.rows, self.kept, self.idf)
+        text = np.repeat(np.arange(len(asked.rows)), np.diff(rows.indptr))
+        apart = weights[rows.indices, first[text]] - weights[rows.indices, second[text]]
+        return _against(rows.data * apart, text, len(asked.rows))
 
 
 def _weighed(
@@ -217,14 +231,14 @@ def _fit(counts: _Counts, rows: Rows, truth: NDArray[Any]) -> _Linear:
             columns = np.sort(columns[often])
         kept.append(columns)
         idf.append((np.log((1 + len(rows)) / (1 + seen[columns])) + 1).astype(np.float32))
-    weights, intercepts, classes = _learn(_weighed(counts, rows, kept, idf), truth[rows])
-    return _Linear(kept, idf, weights, intercepts, classes)
+    weights, intercepts = _learn(_weighed(counts, rows, kept, idf), truth[rows])
+    return _Linear(kept, idf, weights, intercepts)
 
 
 def _learn(
     rows: sparse.csr_matrix, truth: NDArray[Any]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]:
-    """Weights (features × labels) and intercepts of two learners added up, and the labels.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights (features × labels) and intercepts of two learners added up.
 
     One support vector machine for each label against the rest, on the features as they are; and
     another on the features times the logarithm of how much likelier they are under the label
@@ -239,7 +253,7 @@ def _learn(
     with threadpool_limits(1):
         for k in each:
             weights[:, k], intercepts[k] = _one_label(rows, truth == labels[k], sums[k], whole)
-    return weights, intercepts, labels
+    return weights, intercepts
 
 
 def _one_label(
@@ -305,13 +319,29 @@ def _blended(asked: "_Tested", truth: NDArray[Any], labels: NDArray[Any], seed: 
 
 @dataclass(frozen=True)
 class _Curve:
-    """From how far the first label leads the second to the chance that it is right."""
+    """To the chance that the first label is right, from its lead and from what speaks against it.
+
+    What speaks against it is in the lead already; caution is how much more than that it counts.
+    """
 
     slope: float
+    caution: float
     intercept: float
 
-    def __call__(self, scores: NDArray[Any]) -> NDArray[Any]:
-        return 1 / (1 + np.exp(-(self.slope * _lead(scores) + self.intercept)))
+    def __call__(self, scores: NDArray[Any], against: NDArray[Any]) -> NDArray[Any]:
+        rise = self.slope * _lead(scores) - self.caution * against + self.intercept
+        return 1 / (1 + np.exp(-rise))
+
+
+def _against(pulls: NDArray[Any], text: Rows, count: int) -> NDArray[Any]:
+    """For each of count texts the sum of its pulls towards its second label.
+
+    A pull is a feature's weight times how far it sets the first label apart. Rows all have the
+    same length, so such sums grow with the root of how many features share it: they are divided
+    by that, or a short text would pass for one that little speaks against.
+    """
+    total = np.bincount(text, weights=-np.minimum(pulls, 0), minlength=count)
+    return total / np.sqrt(np.maximum(np.bincount(text, minlength=count), 1))
 
 
 def _lead(scores: NDArray[Any]) -> NDArray[Any]:
@@ -319,17 +349,24 @@ def _lead(scores: NDArray[Any]) -> NDArray[Any]:
     return ordered[:, -1] - ordered[:, -2]
 
 
-def _fit_curve(scores: NDArray[Any], right: NDArray[Any]) -> _Curve:
+def _fit_curve(scores: NDArray[Any], against: NDArray[Any], right: NDArray[Any]) -> _Curve:
     """The curve from the scores of unseen texts.
 
     One wrong answer with no lead and one right answer with a large one are always added, so that
-    few or flawless texts still give a rising curve.
+    few or flawless texts still give a rising curve. Nor may what speaks against a label ever make
+    it surer: where few texts say so, it is left out.
     """
     leads = _lead(scores) if len(scores) else np.zeros(0)
-    leads = np.r_[leads, 0.0, max(4.0, leads.max(initial=0.0))].reshape(-1, 1)
+    usual = against.mean() if len(against) else 0.0
+    leads = np.r_[leads, 0.0, max(4.0, leads.max(initial=0.0))]
+    against = np.r_[against, usual, usual]
     with threadpool_limits(1):
-        curve = LogisticRegression(C=100).fit(leads, np.r_[right, False, True])
-    return _Curve(max(float(curve.coef_[0, 0]), 0.1), float(curve.intercept_[0]))
+        for known in (against, np.zeros_like(against)):
+            curve = LogisticRegression(C=100).fit(np.c_[leads, known], np.r_[right, False, True])
+            slope, caution = float(curve.coef_[0, 0]), -float(curve.coef_[0, 1])
+            if caution >= 0:
+                break
+    return _Curve(max(slope, 0.1), caution, float(curve.intercept_[0]))
 
 
 # ---------- measuring
@@ -348,34 +385,32 @@ class _Tested:
         """Texts with their scores; the first label is the predicted one."""
         return cls(rows, scores, labels[scores.argmax(axis=1)] if len(rows) else labels[:0])
 
+    def only(self, these: NDArray[Any]) -> "_Tested":
+        """These of the texts."""
+        return _Tested(self.rows[these], self.scores[these], self.predicted[these])
+
 
 def _tested(
     counts: _Counts, rows: Rows, always: Rows, truth: NDArray[Any], k: int, seed: int
-) -> _Tested:
+) -> tuple[_Tested, list[tuple[_Linear, Rows]]]:
     """Learn from k−1 parts of ``rows`` (and from ``always``), ask the last part; k times.
 
-    Labels with fewer than k texts are learnt from and not asked. Scores have a column for each
-    label of ``truth``; one that a part did not know stays at the lowest.
+    Labels with fewer than k texts are learnt from and not asked, so every part knows all labels.
+    The models come with the rows each was asked.
     """
     labels = np.unique(truth)
     folds = _folds(truth[rows], k, seed)
-    parts = []
+    parts, models = [], []
     for fold in range(k):
         test = rows[folds == fold]
         if not len(test):
             continue
         linear = _fit(counts, np.r_[rows[folds != fold], always], truth)
-        parts.append(_ask(linear, counts, test, labels))
+        parts.append(_Tested.of(test, linear.scores(counts, test), labels))
+        models.append((linear, test))
     if not parts:
-        return _Tested.of(rows[:0], np.zeros((0, len(labels))), labels)
-    return _join(parts)
-
-
-def _ask(linear: _Linear, counts: _Counts, rows: Rows, labels: NDArray[Any]) -> _Tested:
-    found = linear.scores(counts, rows)
-    scores = np.full((len(rows), len(labels)), found.min() - 1 if found.size else 0.0)
-    scores[:, np.searchsorted(labels, linear.classes)] = found
-    return _Tested.of(rows, scores, labels)
+        return _Tested.of(rows[:0], np.zeros((0, len(labels))), labels), models
+    return _join(parts), models
 
 
 def _join(parts: list[_Tested]) -> _Tested:
@@ -422,30 +457,36 @@ def cross_validate(
         test, learn = rows[folds == fold], rows[folds != fold]
         if not len(test):
             continue
-        blend, curve, inside = _certainty(counts, learn, always, truth, seed)
+        blend, curve, inside, sure = _certainty(counts, learn, always, truth, seed)
         linear = _fit(counts, np.r_[learn, always], truth)
-        found = _ask(linear, counts, test, names)
-        found = _Tested.of(test, blend(found.scores), names)
-        confidence = curve(found.scores)
+        found = _Tested.of(test, blend(linear.scores(counts, test)), names)
+        confidence = curve(found.scores, linear.against(counts, found, blend))
         tested.append(found)
         confidences.append(confidence)
         for precision in PRECISIONS:
             right = inside.predicted == truth[inside.rows]
-            threshold = _threshold(curve(inside.scores), right, precision)[1]
+            threshold = _threshold(sure, right, precision)[1]
             kept[precision].append(confidence >= threshold)
     return _report(truth, rows[folds < 0], tested, confidences, kept)
 
 
 def _certainty(
     counts: _Counts, rows: Rows, always: Rows, truth: NDArray[Any], seed: int
-) -> tuple[_Blend, _Curve, _Tested]:
-    """Blend and curve for a model that learns from ``rows``, and what it says of unseen ones."""
+) -> tuple[_Blend, _Curve, _Tested, NDArray[Any]]:
+    """Blend and curve for a model that learns from ``rows``.
+
+    With them what it says of unseen texts, and how sure it is of each.
+    """
     labels = np.unique(truth)
-    asked = _tested(counts, rows, always, truth, INNER_FOLDS, seed + 1)
+    asked, models = _tested(counts, rows, always, truth, INNER_FOLDS, seed + 1)
     blend = _fit_blend(asked.scores, truth[asked.rows], labels)
     asked = _blended(asked, truth, labels, seed)
-    curve = _fit_curve(asked.scores, asked.predicted == truth[asked.rows])
-    return blend, curve, asked
+    against = np.zeros(len(asked.rows))
+    for linear, test in models:
+        here = np.isin(asked.rows, test)
+        against[here] = linear.against(counts, asked.only(here), blend)
+    curve = _fit_curve(asked.scores, against, asked.predicted == truth[asked.rows])
+    return blend, curve, asked, curve(asked.scores, against)
 
 
 def _prepare(
@@ -557,13 +598,13 @@ def learn(
     fitted on the same texts, so only `cross_validate` tells what thresholds are worth.
     """
     counts, truth, rows, always = _prepare(texts, labels, hints)
-    blend, curve, asked = _certainty(counts, rows, always, truth, seed)
+    blend, curve, asked, sure = _certainty(counts, rows, always, truth, seed)
     untested = np.setdiff1d(rows, asked.rows)
-    report = _report(truth, untested, [asked], [curve(asked.scores)], {})
+    report = _report(truth, untested, [asked], [sure], {})
     linear = _fit(counts, np.arange(len(truth)), truth)
     names_kept = [counts.names[v][linear.kept[v]] for v in range(VIEWS)]
     trained = Trained(
-        labels=[str(label) for label in linear.classes],
+        labels=[str(label) for label in np.unique(truth)],
         _names=np.concatenate(names_kept),
         _starts=(0, *np.cumsum([len(one) for one in names_kept]).tolist()),
         _idf=np.concatenate(linear.idf),
@@ -605,16 +646,16 @@ class Trained:
         scores = row @ self._weights[columns] + self._intercepts
         order = np.argsort(-scores, kind="stable")
         first, second = order[0], order[1]
-        confidence = float(self._curve(scores[np.newaxis])[0]) if len(columns) else 0.0
+        pulls = row * (self._weights[columns, first] - self._weights[columns, second])
+        against = _against(pulls, np.zeros(len(pulls), dtype=np.int64), 1)
+        sure = self._curve(scores[np.newaxis], against)[0]
+        confidence = float(sure) if len(columns) else 0.0
         shares = np.exp(self._curve.slope * (scores[order[1:]] - scores[second]))
         shares = shares / shares.sum() * (1 - confidence)
-        apart = self._weights[columns, first] - self._weights[columns, second]
         return Prediction(
             label=self.labels[first],
             confidence=confidence,
-            words=_deciding(normalise(text), self._names[columns], row * apart, words)
-            if words
-            else [],
+            words=_deciding(normalise(text), self._names[columns], pulls, words) if words else [],
             alternatives=[
                 (self.labels[k], float(share))
                 for k, share in zip(order[1 : alternatives + 1], shares, strict=False)
@@ -643,6 +684,7 @@ class Trained:
             "labels": self.labels,
             "starts": self._starts,
             "slope": self._curve.slope,
+            "caution": self._curve.caution,
             "intercept": self._curve.intercept,
             "features": list(self._names),
         }
@@ -667,8 +709,8 @@ class Trained:
 
 
 def _restore(head: dict[str, Any], archive: Any) -> Trained:
-    if head["format"] != FORMAT:
-        raise ValueError(f"model format {head['format']} is not {FORMAT}")
+    if head["format"] not in READABLE:
+        raise ValueError(f"model format {head['format']} is not one of {READABLE}")
     return Trained(
         labels=head["labels"],
         _names=np.array(head["features"], dtype=object),
@@ -676,7 +718,7 @@ def _restore(head: dict[str, Any], archive: Any) -> Trained:
         _idf=archive["idf"].astype(np.float32),
         _weights=archive["weights"].astype(np.float32),
         _intercepts=archive["intercepts"],
-        _curve=_Curve(head["slope"], head["intercept"]),
+        _curve=_Curve(head["slope"], head.get("caution", 0.0), head["intercept"]),
     )
 
 

@@ -1,5 +1,6 @@
 """The classifier learns from labelled texts, says how sure it is and why, and survives storage."""
 
+import io
 import json
 from pathlib import Path
 
@@ -77,6 +78,30 @@ def test_bytes_that_are_not_a_model_are_refused(data):
 def test_a_model_cut_short_is_refused(trained):
     with pytest.raises(ValueError):
         classifier.Trained.loads(trained.dumps()[:-200])
+
+
+def stored_as(trained, number, *without):
+    """The model's bytes as another format number, without these keys."""
+    with np.load(io.BytesIO(trained.dumps())) as archive:
+        parts = dict(archive)
+    head = json.loads(parts["head"].tobytes()) | {"format": number}
+    kept = {key: value for key, value in head.items() if key not in without}
+    parts["head"] = np.frombuffer(json.dumps(kept).encode(), dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **parts)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("number", [1, classifier.FORMAT + 1])
+def test_a_model_of_a_format_that_is_not_known_is_refused(trained, number):
+    with pytest.raises(ValueError, match=f"format {number}"):
+        classifier.Trained.loads(stored_as(trained, number))
+
+
+def test_a_model_stored_before_there_was_caution_still_predicts(trained):
+    old = classifier.Trained.loads(stored_as(trained, 2, "caution"))
+    assert old._curve.caution == 0
+    assert old.predict(["村口路灯不亮"])[0].label == LAMP
 
 
 def test_one_label_cannot_be_learnt():
@@ -173,3 +198,35 @@ def test_training_reports_no_thresholds_it_cannot_know():
 
 def test_without_words_wanted_none_are_looked_for(trained):
     assert trained.predict(["村口路灯不亮"], words=0)[0].words == []
+
+
+# What speaks against a label.
+
+
+def test_a_stored_curve_meets_the_same_figures_in_use_as_in_training():
+    texts, labels = noisy()
+    counts, truth, rows, always = classifier._prepare(texts, labels, None)
+    blend, curve, _inside, _sure = classifier._certainty(counts, rows, always, truth, 0)
+    linear = classifier._fit(counts, rows, truth)
+    scores = blend(linear.scores(counts, rows))
+    found = classifier._Tested.of(rows, scores, np.unique(truth))
+    fitted = curve(scores, linear.against(counts, found, blend))
+    used = [one.confidence for one in classifier.learn(texts, labels)[0].predict(texts)]
+    assert used == pytest.approx(fitted, abs=1e-4)
+
+
+def test_only_what_pulls_to_the_second_label_speaks_against_the_first():
+    pulls, text = np.array([3.0, -1.0, 2.0, 2.0]), np.array([0, 0, 1, 1])
+    assert classifier._against(pulls, text, 3) == pytest.approx([1 / np.sqrt(2), 0, 0])
+
+
+def test_a_lead_that_outweighs_much_is_believed_less_where_it_was_wrong_more_often():
+    draw = np.random.default_rng(2)
+    leads, against = draw.uniform(0, 4, 500), draw.uniform(0, 1, 500)
+    scores = np.c_[leads, np.zeros(500)]
+    right = draw.random(500) < 1 / (1 + np.exp(-(leads + 1 - 3 * against)))
+    curve = classifier._fit_curve(scores, against, right)
+    little, much = curve(np.array([[2.0, 0.0]] * 2), np.array([0.1, 0.9]))
+    assert little > much + 0.1
+    backwards = classifier._fit_curve(scores, 1 - against, right)
+    assert backwards.caution == 0
