@@ -9,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from core.errors import GeshiError
+from core.models import Timer
 from incidents.factories import actor
 from incidents.models import Figure, FigureDelta, Incident, StageClock
 from incidents.queries import figures as read
 from incidents.services import dispatching, handling, lateness, verification
 from incidents.services.figures import fold, rebuild
-from incidents.services.step import lock
 from incidents.workflow import state_allows
 
 pytestmark = pytest.mark.django_db
@@ -174,7 +174,8 @@ def steps_of(world):
             incident=pk, finished_at=None, due_at__isnull=False, breached_at=None
         ).first()
         if clock:
-            lateness._miss(lock(pk), clock, None, timezone.now())
+            due = Timer(subject_id=clock.pk, kind="clock_due", cycle=clock.cycle)
+            lateness.on_clock_timers([due], timezone.now())
 
     def triage(pk, **more):
         dispatching.triage(
