@@ -65,15 +65,19 @@ def or_report(page: Page) -> None:
 
 
 def open_rating(page: Page) -> None:
-    """Open the rating a reporter is asked for, by the code of a case that waits for it."""
-    open_first("/command/queue/?state=callback&source=resident")(page)
-    code = page.url.rstrip("/").rsplit("/", 1)[-1]
+    """Open a rating by the code of a case that waits for it, of somebody who left no phone."""
+    page.goto(urljoin(page.url, "/command/queue/?state=callback"))
+    rows = page.locator("main a[href*='/incidents/']").all()
+    pages = dict.fromkeys(row.get_attribute("href") or "" for row in rows)
     page.context.clear_cookies()
-    page.goto(urljoin(page.url, f"/track/?code={code}"))
-    link = page.locator("a[href*='/rate/']").first
-    if not link.count():
-        raise NoPicture("the case has no link to its rating")
-    page.goto(urljoin(page.url, link.get_attribute("href") or ""))
+    for case in pages:
+        code = case.rstrip("/").rsplit("/", 1)[-1]
+        page.goto(urljoin(page.url, f"/track/?code={code}"))
+        link = page.locator("a[href*='/rate/']").first
+        if link.count():
+            page.goto(urljoin(page.url, link.get_attribute("href") or ""))
+            return
+    raise NoPicture("no case has a link to its rating")
 
 
 def write_report(page: Page) -> None:
