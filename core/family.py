@@ -1,7 +1,7 @@
-"""A row and the new rows that hang on it, written by a single statement.
+"""A row and the new rows that hang on it, or changed rows of one table, by a single statement.
 
-What lives here: the statement. What must not: knowledge of any table; use it only where one way
-to the database and back counts, and plain ``create`` everywhere else.
+What lives here: the statements. What must not: knowledge of any table; use it only where one way
+to the database and back counts, and plain ``create`` and ``save`` everywhere else.
 """
 
 from collections.abc import Sequence
@@ -48,6 +48,20 @@ def update_family(
     _run(statement, [*values, parent_row.pk, *more])
 
 
+def update_rows(rows: Sequence[Model], fields: Fields) -> None:
+    """Write ``fields`` (at least one) of ``rows`` (at least one, all of one model).
+
+    The caller holds their locks.
+    """
+    wrapper = connections[DEFAULT_DB_ALIAS]
+    columns = [
+        [_prepared(field, field.pre_save(row, add=False), wrapper) for row in rows]
+        for field in fields
+    ]
+    with prepared.cursor() as cursor:
+        cursor.execute(_update_many(type(rows[0]), fields), [[row.pk for row in rows], *columns])
+
+
 def _run(statement: str, values: list[Any]) -> Any | None:
     with prepared.cursor() as cursor:
         cursor.execute(statement, values)
@@ -77,14 +91,25 @@ def _update(model: type[Model], fields: Fields) -> str:
     )
 
 
+@lru_cache(maxsize=32)
+def _update_many(model: type[Model], fields: Fields) -> str:
+    columns = [_column(field) for field in fields]
+    slots = "".join(f", %s::{_type(field)}[]" for field in fields)
+    key = model._meta.pk
+    return (
+        f"UPDATE {_table(model)} old SET {', '.join(f'{c} = new.{c}' for c in columns)}"  # noqa: S608
+        f" FROM unnest(%s::{_type(key)}[]{slots}) AS new ({', '.join([_column(key), *columns])})"
+        f" WHERE old.{_column(key)} = new.{_column(key)}"
+    )
+
+
 @lru_cache(maxsize=256)
 def _beside(children: tuple[Shape, ...], parent: str) -> str:
     parts = [""]
     for number, (child, columns) in enumerate(children):
         # A value in a SELECT needs its column's type said.
         slots = ", ".join(
-            "new.id" if field.attname == parent else f"%s::{field.db_type(connection)}"
-            for field in columns
+            "new.id" if field.attname == parent else f"%s::{_type(field)}" for field in columns
         )
         parts.append(
             f"child{number} AS (INSERT INTO {_table(child)} ({_columns(columns)})"  # noqa: S608
@@ -108,6 +133,11 @@ def _columns(fields: Fields) -> str:
 def _column(field: "Field[Any, Any]") -> str:
     assert field.column is not None  # only concrete fields come here
     return _quote(field.column)
+
+
+def _type(field: "Field[Any, Any]") -> str:
+    """Return the column's type without its length: a cast to that would cut what is too long."""
+    return (field.db_type(connection) or "").split("(")[0]
 
 
 def _all_filled(rows: Sequence[Model], parent: str) -> tuple[tuple[Shape, ...], list[Any]]:

@@ -43,7 +43,7 @@ class IncidentsConfig(AppConfig):
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
         outbox.register("notice", notices.deliver)
-        outbox.register("reporter", telling.tell_reporter)
+        outbox.register("reporter", telling.tell_reporters)
         sheets.register(hotline_sheet.SHEET)
         outbox.register(hook_queue.TOPIC, hook_queue.fan_out)
         telling.connect()

@@ -55,7 +55,7 @@ def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:
     _mark_delivered(due)
     for message in due:
         with transaction.atomic():
-            outbox._topics[message.topic](message)
+            outbox._topics[message.topic]([message])
     return len(due)
 
 

@@ -5,6 +5,7 @@ What lives here: the queue and the registry of topics. What must not: how a topi
 
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from logging import getLogger
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from core import prepared
@@ -20,7 +21,7 @@ from core.models import OutboxMessage
 from core.services import audit
 
 State = OutboxMessage.State
-Deliver = Callable[[OutboxMessage], None]
+Deliver = Callable[[list[OutboxMessage]], None]
 
 logger = getLogger(__name__)
 _topics: dict[str, Deliver] = {}
@@ -49,8 +50,9 @@ class Message:
 def register(topic: str, deliver: Deliver) -> None:
     """Say how messages of ``topic`` are delivered. Called from AppConfig.ready.
 
-    ``deliver`` runs in its own transaction, raises to be tried again later, and may be called
-    more than once for a message: let the receiver tell them apart by ``message.key``.
+    ``deliver(messages)`` runs in a transaction of its own, raises to be tried again later, and may
+    be called more than once for a message: let the receiver tell them apart by ``message.key``.
+    When it raises for several, it is called again for each alone.
     """
     _topics[topic] = deliver
 
@@ -95,7 +97,10 @@ def deliver_due(*, now: datetime | None = None, batch: int = 100) -> int:
     """
     delivered = 0
     while claimed := _claim(now=now or timezone.now(), batch=batch):
-        delivered += sum(_deliver(message, now=now) for message in claimed)
+        topics: dict[str, list[OutboxMessage]] = defaultdict(list)
+        for message in claimed:
+            topics[message.topic].append(message)
+        delivered += sum(_deliver(topic, group, now=now) for topic, group in topics.items())
     return delivered
 
 
@@ -151,35 +156,48 @@ def _claim(*, now: datetime, batch: int) -> list[OutboxMessage]:
         .order_by("next_attempt_at", "pk")
         .select_for_update(skip_locked=True)[:batch]
     )
+    # Counted before trying, so a message that kills its process dies too in the end.
+    OutboxMessage.objects.filter(pk__in=[message.pk for message in messages]).update(
+        state=State.IN_FLIGHT, claimed_at=now, attempts=F("attempts") + 1
+    )
     for message in messages:
-        message.state = State.IN_FLIGHT
-        message.claimed_at = now
-        # Counted before trying, so a message that kills its process dies too in the end.
         message.attempts += 1
-    OutboxMessage.objects.bulk_update(messages, ["state", "claimed_at", "attempts"])
+        message.claimed_at = now
     return messages
 
 
-def _deliver(message: OutboxMessage, *, now: datetime | None) -> bool:
-    mine = OutboxMessage.objects.filter(
-        pk=message.pk, state=State.IN_FLIGHT, claimed_at=message.claimed_at
+def _deliver(topic: str, messages: list[OutboxMessage], *, now: datetime | None) -> int:
+    """Deliver messages of a topic that were claimed together; return how many were delivered."""
+    claimed = OutboxMessage.objects.filter(
+        pk__in=[message.pk for message in messages],
+        state=State.IN_FLIGHT,
+        claimed_at=messages[0].claimed_at,
     )
     try:
         with transaction.atomic():
-            if not mine.select_for_update().exists():
-                return False
-            deliver = _topics.get(message.topic)
+            ids = set(claimed.order_by("pk").select_for_update().values_list("pk", flat=True))
+            deliver = _topics.get(topic)
             if deliver is None:
-                raise LookupError(f"nobody delivers messages of topic {message.topic!r}")
-            deliver(message)
-            mine.update(state=State.DELIVERED, delivered_at=now or timezone.now(), last_error="")
+                raise LookupError(f"nobody delivers messages of topic {topic!r}")
+            mine = [message for message in messages if message.pk in ids]
+            if mine:
+                deliver(mine)
+            claimed.update(state=State.DELIVERED, delivered_at=now or timezone.now(), last_error="")
     except Exception as error:
-        logger.exception("message %s could not be delivered", message.pk)
-        dead = message.attempts >= MAX_ATTEMPTS
-        mine.update(
-            state=State.DEAD if dead else State.AWAITING_RETRY,
-            next_attempt_at=retry_at(now or timezone.now(), message.attempts),
-            last_error=f"{type(error).__name__}: {error}"[:2000],
-        )
-        return False
-    return True
+        if len(messages) > 1:
+            return sum(_deliver(topic, [message], now=now) for message in messages)
+        _fail(messages[0], error, now=now or timezone.now())
+        return 0
+    return len(ids)
+
+
+def _fail(message: OutboxMessage, error: Exception, *, now: datetime) -> None:
+    logger.error("message %s could not be delivered", message.pk, exc_info=error)
+    dead = message.attempts >= MAX_ATTEMPTS
+    OutboxMessage.objects.filter(
+        pk=message.pk, state=State.IN_FLIGHT, claimed_at=message.claimed_at
+    ).update(
+        state=State.DEAD if dead else State.AWAITING_RETRY,
+        next_attempt_at=retry_at(now, message.attempts),
+        last_error=f"{type(error).__name__}: {error}"[:2000],
+    )

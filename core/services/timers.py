@@ -119,7 +119,7 @@ def cancel_timers(
 
 
 def sweep(
-    *, now: datetime | None = None, batch: int = 100, at_most: int | None = None
+    *, now: datetime | None = None, batch: int = 200, at_most: int | None = None
 ) -> SweepResult:
     """Fire what is due, in batches of one transaction each, until nothing is left.
 

@@ -21,7 +21,7 @@ def _own_topics(monkeypatch):
 @pytest.fixture
 def sent():
     keys: list[str] = []
-    outbox.register("sms", lambda message: keys.append(message.key))
+    outbox.register("sms", lambda messages: keys.extend(message.key for message in messages))
     return keys
 
 
@@ -51,7 +51,7 @@ class TestDelivery:
         assert deliver_due(now=now) == 0
 
     def test_a_failing_message_is_retried_ever_later_and_then_dead(self, now):
-        def refuse(message):
+        def refuse(messages):
             Heartbeat.objects.create(name="half done", at=now)
             raise ConnectionError("gateway down")
 
@@ -73,6 +73,20 @@ class TestDelivery:
         post([Message("nobody", "a"), Message("sms", "b")])
         assert deliver_due(now=now) == 1
         assert "nobody" in OutboxMessage.objects.get(key="a").last_error
+
+    def test_a_message_that_fails_among_many_costs_only_itself(self, now):
+        delivered = []
+
+        def refuse_one(messages):
+            if any(message.key == "k3" for message in messages):
+                raise ConnectionError("not this one")
+            delivered.extend(message.key for message in messages)
+
+        outbox.register("sms", refuse_one)
+        post(Message("sms", f"k{n}") for n in range(5))
+        assert deliver_due(now=now) == 4
+        assert sorted(delivered) == ["k0", "k1", "k2", "k4"]
+        assert OutboxMessage.objects.get(state=State.AWAITING_RETRY).key == "k3"
 
     def test_a_dead_message_can_be_sent_again(self, sent, now):
         post([Message("sms", "k")])

@@ -5,6 +5,7 @@ What must not live here: the bell, what is told (the floors above), and the send
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -24,145 +25,128 @@ MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 PERSON, GROUP_CHAT = "person", "group_chat"
 
 
-def tell(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Addressed:
+    """Who is told, as a notice says it: one person, a role at an area, or a department."""
+
+    user_id: int | None = None
+    role: str = ""
+    area_id: int | None = None
+    department_id: int | None = None
+
+
+class Listeners:
+    """Who chose a channel for what, each address looked up once: for things told together."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, Addressed], list[Subscription]] = {}
+
+    def of(self, group: str, addressed: Addressed) -> list[Subscription]:
+        """Return the lines that hear of a group of events (1 query, 2 for a role, or none)."""
+        key = (group, addressed)
+        if key not in self._found:
+            self._found[key] = list(_subscriptions(group, addressed))
+        return self._found[key]
+
+
+def letters(
     *,
     event: str,
     key: str,
     facts: Mapping[str, Any],
-    user_id: int | None = None,
-    role: str = "",
-    area_id: int | None = None,
-    department_id: int | None = None,
+    addressed: Addressed,
     urgent: bool = False,
     channels: Collection[str] = (),
-) -> int:
-    """Queue letters of an event for whoever chose a channel for it; return how many.
+    listeners: Listeners,
+) -> list[sending.Told]:
+    """Return letters of an event, not queued yet, to whoever chose a channel for it.
 
     ``channels`` are kinds a rule names instead: then everybody addressed is told by those, and a
     group chat that hears of this post at all.
 
-    It is addressed as a notice is: to one person, to a role at an area, or to a department. Runs in
-    the caller's transaction; ``key`` (≤ 120 characters) names the fact, so telling it twice sends
-    it once. Costs 1 query, 2 for a role, and one more when somebody is told.
+    ``key`` (≤ 120 characters) names the fact, so telling it twice sends it once. Costs what
+    ``listeners`` do, up to 4 queries by a rule.
     """
-    if channels:
-        chosen = _by_rule(
-            channels, user_id=user_id, role=role, area_id=area_id, department_id=department_id
-        )
-        sending.post(
-            sending.Told(
-                channel=channel,
-                event=event,
-                key=f"{key}:c{channel.pk}:u{whom['id']}"
-                if "id" in whom
-                else f"{key}:c{channel.pk}:g",
-                whom=whom,
-                facts=facts,
-                urgent=urgent,
-            )
-            for channel, whom in chosen
-        )
-        return len(chosen)
     group = events.event(event).group
-    wanted = _subscriptions(
-        group,
-        user_id=user_id,
-        role=role,
-        area_id=area_id,
-        department_id=department_id,
-    )
-    reached = {"role": role, "area": area_id, "department": department_id, "group": group}
-    letters = []
-    for subscription in wanted:
-        whose = f"u{subscription.user_id}" if subscription.user_id else "g"
-        letters.append(
-            sending.Told(
-                channel=subscription.channel,
-                event=event,
-                key=f"{key}:c{subscription.channel_id}:{whose}",
-                whom={"who": PERSON, "id": subscription.user_id, **reached}
-                if subscription.user_id
-                else {"who": GROUP_CHAT},
-                facts=facts,
-                urgent=urgent,
-            )
+    reached = {
+        "role": addressed.role,
+        "area": addressed.area_id,
+        "department": addressed.department_id,
+    }
+    whom: list[tuple[Channel, int | None]]
+    if channels:
+        whom = _by_rule(channels, addressed)
+    else:
+        whom = [(line.channel, line.user_id) for line in listeners.of(group, addressed)]
+        reached["group"] = group
+    return [
+        sending.Told(
+            channel=channel,
+            event=event,
+            key=f"{key}:c{channel.pk}:" + (f"u{user_id}" if user_id else "g"),
+            whom={"who": PERSON, "id": user_id, **reached} if user_id else {"who": GROUP_CHAT},
+            facts=facts,
+            urgent=urgent,
         )
-    sending.post(letters)
-    return len(letters)
+        for channel, user_id in whom
+    ]
 
 
-def _by_rule(
-    kinds: Collection[str],
-    *,
-    user_id: int | None,
-    role: str,
-    area_id: int | None,
-    department_id: int | None,
-) -> list[tuple[Channel, dict[str, Any]]]:
-    """Return each channel of the kinds with each person addressed, robots once (≤ 4 queries)."""
+def _by_rule(kinds: Collection[str], addressed: Addressed) -> list[tuple[Channel, int | None]]:
+    """Return each channel of the kinds with each person addressed, robots once with nobody.
+
+    Costs ≤ 4 queries.
+    """
     wanted = list(Channel.objects.filter(kind__in=kinds, active=True).order_by("pk"))
-    posts = _posts(role=role, area_id=area_id, department_id=department_id)
-    people = {user_id} if user_id else set()
+    posts = _posts(addressed)
+    people = {addressed.user_id} if addressed.user_id else set()
     if posts is not None:
         people |= set(posts.values_list("user_id", flat=True))
-    reached = {"role": role, "area": area_id, "department": department_id}
-    found: list[tuple[Channel, dict[str, Any]]] = [
-        (channel, {"who": PERSON, "id": person, **reached})
-        for channel in wanted
-        if channel.is_personal
-        for person in sorted(people)
+    found: list[tuple[Channel, int | None]] = [
+        (channel, person) for channel in wanted if channel.is_personal for person in sorted(people)
     ]
     robots = {channel.pk: channel for channel in wanted if not channel.is_personal}
-    lines = _heard(role=role, area_id=area_id, department_id=department_id) if robots else Q()
+    lines = _heard(addressed) if robots else Q()
     if lines:
         heard = Subscription.objects.filter(lines, channel__in=robots)
         told = set(heard.values_list("channel_id", flat=True))
-        found += [(robots[pk], {"who": GROUP_CHAT}) for pk in sorted(told)]
+        found += [(robots[pk], None) for pk in sorted(told)]
     return found
 
 
-def _heard(*, role: str, area_id: int | None, department_id: int | None) -> Q:
+def _heard(addressed: Addressed) -> Q:
     """Return which lines of group chats hear of a post or a department (1 query for a post)."""
     whose = Q()
-    if role and area_id:
-        path = Area.objects.values_list("path", flat=True).get(pk=area_id)
+    if addressed.role and addressed.area_id:
+        path = Area.objects.values_list("path", flat=True).get(pk=addressed.area_id)
         above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
-        whose |= Q(user__isnull=True, role=role, area__path__in=above)
-    if department_id:
-        whose |= Q(user__isnull=True, department_id=department_id)
+        whose |= Q(user__isnull=True, role=addressed.role, area__path__in=above)
+    if addressed.department_id:
+        whose |= Q(user__isnull=True, department_id=addressed.department_id)
     return whose
 
 
-def _subscriptions(
-    group: str,
-    *,
-    user_id: int | None,
-    role: str,
-    area_id: int | None,
-    department_id: int | None,
-) -> QuerySet[Subscription]:
-    whose = Q(user_id=user_id) if user_id else Q()
-    whose |= _heard(role=role, area_id=area_id, department_id=department_id)
-    posts = _posts(role=role, area_id=area_id, department_id=department_id)
+def _subscriptions(group: str, addressed: Addressed) -> QuerySet[Subscription]:
+    whose = Q(user_id=addressed.user_id) if addressed.user_id else Q()
+    whose |= _heard(addressed)
+    posts = _posts(addressed)
     if posts is not None:
         whose |= Q(user_id__in=posts.values("user_id"))
     found = Subscription.objects.filter(whose, group=group, channel__active=True)
     return found.select_related("channel") if whose else found.none()
 
 
-def _posts(
-    *, role: str, area_id: int | None, department_id: int | None
-) -> QuerySet[Posting] | None:
+def _posts(addressed: Addressed) -> QuerySet[Posting] | None:
     """Return today's postings that are addressed; None when no post is.
 
     Not of those on leave: their substitute holds a posting of the same role meanwhile.
     """
     away = Leave.objects.on(timezone.localdate()).filter(posting=OuterRef("pk"))
     here = Posting.objects.current().filter(~Exists(away))
-    if role and area_id:
-        return here.filter(role=role, area_id=area_id)
-    if department_id:
-        return here.filter(department_id=department_id)
+    if addressed.role and addressed.area_id:
+        return here.filter(role=addressed.role, area_id=addressed.area_id)
+    if addressed.department_id:
+        return here.filter(department_id=addressed.department_id)
     return None
 
 
@@ -176,9 +160,11 @@ def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
     if user is None:
         raise NoLongerNeeded("left")
     posts = _posts(
-        role=whom.get("role", ""),
-        area_id=whom.get("area"),
-        department_id=whom.get("department"),
+        Addressed(
+            role=whom.get("role", ""),
+            area_id=whom.get("area"),
+            department_id=whom.get("department"),
+        )
     )
     if posts is not None and not posts.filter(user=user).exists():
         raise NoLongerNeeded("left")

@@ -85,7 +85,15 @@ def robot(**more) -> Channel:
 
 
 def tell(n=1, **whom):
-    return telling.tell(event="test.work", key=f"k{n}", facts={"code": n}, **whom)
+    letters = telling.letters(
+        event="test.work",
+        key=f"k{n}",
+        facts={"code": n},
+        addressed=telling.Addressed(**whom),
+        listeners=telling.Listeners(),
+    )
+    sending.post(letters)
+    return len(letters)
 
 
 class TestSettingUp:

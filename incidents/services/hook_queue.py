@@ -6,7 +6,7 @@ message however many listen, and none when nobody does. What must not: sending
 """
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from core.kept import remembered
@@ -83,11 +83,16 @@ def _wanted() -> frozenset[str]:
     return frozenset(kind for kinds in listening.values_list("events", flat=True) for kind in kinds)
 
 
-def fan_out(message: OutboxMessage) -> None:
-    """Queue a row's events for each webhook that may hear of it, once.
+def fan_out(messages: Iterable[OutboxMessage]) -> None:
+    """Queue each row's events for each webhook that may hear of it, once.
 
-    Costs 4 queries, and up to 8 for each webhook that may.
+    Costs 4 queries for each message, and up to 8 for each webhook that may.
     """
+    for message in messages:
+        _fan_out(message)
+
+
+def _fan_out(message: OutboxMessage) -> None:
     event = _row_of(message.payload)
     if event is None or event.incident.parent_id is not None:
         return  # a task of a case is nobody else's business

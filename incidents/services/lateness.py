@@ -4,11 +4,12 @@ What lives here: the handlers of the clocks' timers. What must not: setting thos
 (clocks.py) and which rungs a ladder has (queries/ladders.py).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core import prepared
+from core.family import update_rows
 from core.models import Timer
 from core.services.timers import TimerSpec, set_timers
 from core.working_calendar import WorkingCalendar
@@ -16,12 +17,12 @@ from incidents.models import Incident, LadderRung, Stage, StageClock, Supervisio
 from incidents.queries.ladders import Ladders
 from incidents.services.clocks import climb_specs, due_of
 from incidents.services.dispatching import take_up
-from incidents.services.step import Step, background_row
+from incidents.services.step import Step, lock_free
+from incidents.services.system_rows import SystemRows
 from incidents.workflow import (
     COMMAND_RUNG,
     COMMANDS,
     LADDER,
-    SYSTEM,
     TRANSITIONS,
     area_of_rung,
     base_rung,
@@ -31,53 +32,65 @@ OWNERS = frozenset({Stage.ACCEPT, Stage.ARRIVE, Stage.RESPOND, Stage.RESOLVE})
 
 
 class _Batch:
-    """What the timers of one call share: the ladders, and the clocks to be written at its end."""
+    """What the timers of one call share, and what they have written at its end."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.calendar = WorkingCalendar.load()
         self.ladders = Ladders()
+        self.rows = SystemRows(now)
         self.changed: dict[int, StageClock] = {}
-        self.next_rungs: list[TimerSpec] = []
+        self.climbs: list[_Climb] = []
 
     def write(self) -> None:
-        set_timers(self.next_rungs)
-        rows = self.changed.values()
-        if not rows:
+        """Write what happened: a handful of queries, however many clocks ran out."""
+        if not self.changed:
             return
-        with prepared.cursor() as cursor:
-            cursor.execute(
-                _WRITE_CLOCKS,
-                [
-                    list(self.changed),
-                    [clock.warned_at for clock in rows],
-                    [clock.breached_at for clock in rows],
-                    [clock.rung for clock in rows],
-                ],
+        # The database numbers the notices, and the rows of the timeline tell the numbers.
+        notices = SupervisionNotice.objects.bulk_create(
+            SupervisionNotice(
+                incident=climb.incident,
+                clock=climb.clock,
+                cycle=climb.clock.cycle,
+                rung=climb.rung.rung,
+                issued_at=self.now,
             )
+            for climb in self.climbs
+        )
+        next_rungs: list[TimerSpec] = []
+        for climb, notice in zip(self.climbs, notices, strict=True):
+            _escalate(self.rows, climb, notice)
+            next_rungs += climb_specs(
+                self.calendar, climb.incident, climb.clock, self.now, ladders=self.ladders
+            )
+        self.rows.write()
+        update_rows(list(self.changed.values()), _OF_CLOCK)
+        set_timers(next_rungs)
 
 
-_WRITE_CLOCKS = """
-    UPDATE incidents_stageclock c
-       SET warned_at = n.warned_at, breached_at = n.breached_at, rung = n.rung
-      FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::int[])
-        AS n (id, warned_at, breached_at, rung)
-     WHERE c.id = n.id
-"""
+@dataclass(frozen=True, slots=True)
+class _Climb:
+    """A clock whose next rung is to be told."""
+
+    incident: Incident
+    clock: StageClock
+    rung: LadderRung
+
+
+_OF_CLOCK = tuple(
+    field
+    for field in StageClock._meta.concrete_fields
+    if field.name in {"warned_at", "breached_at", "rung"}
+)
 
 
 def on_clock_timers(timers: list[Timer], now: datetime) -> list[Timer]:
     """Warn, mark late or climb for each timer; return those whose case is busy just now."""
-    clocks = _clocks({timer.subject_id for timer in timers})
-    cases = {
-        case.pk: case
-        for case in Incident.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("category", "owner_department", "owner_area", "deadline_version")
-        .filter(pk__in={clock.incident_id for clock in clocks.values()})
-        .order_by("pk")
-    }
-    # The lock may have been waited for by a step that changed the clocks: read them again.
-    clocks = _clocks(list(clocks))
+    ids = {timer.subject_id for timer in timers}
+    of_clocks = StageClock.objects.filter(pk__in=ids).values_list("incident_id", flat=True)
+    cases = lock_free(set(of_clocks))
+    # Read under the locks: a step that was waited for may have changed them.
+    clocks = StageClock.objects.select_related("party__department").in_bulk(ids)
     batch = _Batch(now)
     busy: list[Timer] = []
     taken: dict[int, int] = {}
@@ -99,10 +112,6 @@ def on_clock_timers(timers: list[Timer], now: datetime) -> list[Timer]:
     return busy
 
 
-def _clocks(ids: Collection[int]) -> dict[int, StageClock]:
-    return StageClock.objects.select_related("party__department").in_bulk(ids)
-
-
 def _is_taken_from(cases: dict[int, Incident], clock: StageClock) -> bool:
     """Return whether the late clock is the owner's; a department called in keeps its call."""
     state = cases[clock.incident_id].state
@@ -110,15 +119,15 @@ def _is_taken_from(cases: dict[int, Incident], clock: StageClock) -> bool:
 
 
 def _warn(batch: _Batch, incident: Incident, clock: StageClock, timer: Timer) -> None:
-    clock.warned_at = now = batch.now
-    with background_row(incident=incident, action="warn", actor=SYSTEM, now=now) as case:
+    clock.warned_at = batch.now
+    with batch.rows.row(incident, "warn") as case:
         case.data = _facts(clock)
         _tell_responsible(case, clock, "warn")
 
 
 def _miss(batch: _Batch, incident: Incident, clock: StageClock, timer: Timer) -> LadderRung | None:
     clock.breached_at = now = batch.now
-    with background_row(incident=incident, action="overdue", actor=SYSTEM, now=now) as case:
+    with batch.rows.row(incident, "overdue") as case:
         case.data = _facts(clock)
         incident.overdue_at = incident.overdue_at or now
         if clock.stage not in {Stage.TRIAGE, Stage.CALLBACK}:
@@ -147,28 +156,26 @@ def _standing(incident: Incident, clock: StageClock) -> int:
 def _climb_above(
     batch: _Batch, incident: Incident, clock: StageClock, below: int
 ) -> LadderRung | None:
-    """Tell the next rung of the clock's ladder, with a numbered notice; return it if there is one.
-
-    The timer of the rung after it is set in the same transaction.
-    """
-    now = batch.now
+    """Let the clock climb to the next rung of its ladder; return that if there is one."""
     above = batch.ladders.rungs_above(incident, below, on=clock.started_at)
     if not above:
         return None
     rung = above[0]
     clock.rung = rung.rung
-    notice = SupervisionNotice.objects.create(
-        incident=incident, clock=clock, cycle=clock.cycle, rung=rung.rung, issued_at=now
-    )
-    with background_row(incident=incident, action="escalate", actor=SYSTEM, now=now) as case:
+    batch.climbs.append(_Climb(incident, clock, rung))
+    return rung
+
+
+def _escalate(rows: SystemRows, climb: _Climb, notice: SupervisionNotice) -> None:
+    """Tell the rung, with a numbered notice, and whoever is responsible."""
+    incident, clock, rung = climb.incident, climb.clock, climb.rung
+    with rows.row(incident, "escalate") as case:
         incident.rung = max(incident.rung, rung.rung)
         case.data = {**_facts(clock), "rung": rung.rung, "notice": notice.number}
         area_id = area_of_rung(incident, rung.rung)
         by: dict[str, Any] = {"channels": rung.channels} if rung.channels else {}
         case.tell("escalate", role=LADDER[rung.rung], area_id=area_id, **case.data, **by)
         _tell_responsible(case, clock, "supervision")
-    batch.next_rungs += climb_specs(batch.calendar, incident, clock, now, ladders=batch.ladders)
-    return rung
 
 
 def _tell_responsible(case: Step, clock: StageClock, kind: str) -> None:

@@ -9,24 +9,28 @@ from incidents.services import telling
 from incidents.workflow import Actor
 
 
-def deliver(message: OutboxMessage) -> None:
-    """Write the notice of an outbox message, once, and tell it by channels its readers chose."""
+def deliver(messages: list[OutboxMessage]) -> None:
+    """Write the notices of outbox messages, once, and tell them by channels their readers chose."""
+    keys = [message.key for message in messages]
+    known = set(Notice.objects.filter(key__in=keys).values_list("key", flat=True))
+    notices = [_notice(message) for message in messages if message.key not in known]
+    Notice.objects.bulk_create(notices)
+    telling.tell_notices(notices)
+
+
+def _notice(message: OutboxMessage) -> Notice:
     payload = message.payload
-    notice, new = Notice.objects.get_or_create(
+    return Notice(
         key=message.key,
-        defaults={
-            "incident_id": payload.get("incident"),
-            "kind": payload["kind"],
-            "role": payload.get("role", ""),
-            "area_id": payload.get("area"),
-            "department_id": payload.get("department"),
-            "user_id": payload.get("user"),
-            "data": payload.get("data", {}),
-            "created_at": message.created_at,
-        },
+        incident_id=payload.get("incident"),
+        kind=payload["kind"],
+        role=payload.get("role", ""),
+        area_id=payload.get("area"),
+        department_id=payload.get("department"),
+        user_id=payload.get("user"),
+        data=payload.get("data", {}),
+        created_at=message.created_at,
     )
-    if new:
-        telling.tell_notice(notice)
 
 
 def mark_read(*, actor: Actor, up_to: int) -> int:

@@ -6,7 +6,7 @@ row, the audit entry, the outbox rows and the figures' deltas. What must not
 live here: what a particular step means.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from core.errors import Conflict, Invalid, NotAllowed
-from core.family import update_family
+from core.family import Fields, update_family
 from core.models import AuditEntry
 from core.rows import Table, read
 from core.services import outbox
@@ -68,7 +68,7 @@ class Step:
     photo_ids: list[Any] = field(default_factory=list)
     draft_key: str = ""
     from_state: str = ""
-    _messages: list[outbox.Message] = field(default_factory=list)
+    messages: list[outbox.Message] = field(default_factory=list)
     _deltas: list[FigureDelta] = field(default_factory=list)
     _clocks: list[StageClock] | None = None
 
@@ -96,7 +96,7 @@ class Step:
         """Put a notice for a role at a place, a department or one person into the outbox."""
         department_id = department.pk if department else None
         who = f"{role}@{area_id}" if role else f"d{department_id}" if department else f"u{user_id}"
-        self._messages.append(
+        self.messages.append(
             outbox.Message(
                 topic="notice",
                 key=f"incident:{self.incident.pk}:{self.incident.last_seq + 1}:{kind}:{who}",
@@ -145,7 +145,7 @@ class Step:
         incident = self.incident
         if incident.parent_id is not None:
             return
-        self._messages.append(
+        self.messages.append(
             outbox.Message(
                 topic="reporter",
                 key=f"incident:{incident.pk}:{incident.last_seq + 1}:reporter:{kind}",
@@ -278,15 +278,15 @@ _CASE = (
     Table(Department, "d"),
     Table(Area, "a", without=SHAPES),
 )
-_LOCK = f"""
+_CASES = f"""
     SELECT {", ".join(table.columns for table in _CASE)}
       FROM incidents_incident i
       LEFT JOIN incidents_category k ON k.id = i.category_id
       LEFT JOIN grids_department d ON d.id = i.owner_department_id
       LEFT JOIN grids_area a ON a.id = i.owner_area_id
-     WHERE i.id = %s
-       FOR UPDATE OF i
 """  # noqa: S608  only names of columns
+_LOCK = f"{_CASES} WHERE i.id = %s FOR UPDATE OF i"
+_LOCK_FREE = f"{_CASES} WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id FOR UPDATE OF i SKIP LOCKED"
 
 
 def lock(incident_id: int) -> Incident:
@@ -294,7 +294,16 @@ def lock(incident_id: int) -> Incident:
     rows = read(_LOCK, [incident_id], *_CASE)
     if not rows:
         raise Incident.DoesNotExist
-    incident, *joined = rows[0]
+    return _joined(*rows[0])
+
+
+def lock_free(ids: Collection[int]) -> dict[int, Incident]:
+    """Return those of the cases that nobody holds, under their row locks."""
+    rows = read(_LOCK_FREE, [sorted(ids)], *_CASE)
+    return {incident.pk: _joined(incident, *joined) for incident, *joined in rows}
+
+
+def _joined(incident: Incident, *joined: Model | None) -> Incident:
     # Who waited for the lock has the case as it is now, beside what the old one was joined with.
     for name, row in zip(("category", "owner_department", "owner_area"), joined, strict=True):
         if row is not None and row.pk == getattr(incident, f"{name}_id"):
@@ -303,6 +312,16 @@ def lock(incident_id: int) -> Incident:
 
 
 def _write(case: Step, before: dict[str, Any]) -> None:
+    changed, rows = settle(case, before)
+    update_family(case.incident, changed, rows, parent="incident_id")
+    if case.photo_ids:
+        attach(case)
+    if case.messages:
+        outbox.post(case.messages)
+
+
+def settle(case: Step, before: dict[str, Any]) -> tuple[Fields, list[Model]]:
+    """Return what is to be written of a step that is over: the case's changed columns, new rows."""
     incident = case.incident
     incident.last_seq += 1
     if incident.state != case.from_state:
@@ -318,6 +337,7 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         if field.attname in now and now[field.attname] != before.get(field.attname)
     )
     event = Event(
+        incident_id=incident.pk,
         seq=incident.last_seq,
         at=case.now,
         action=case.action,
@@ -330,9 +350,9 @@ def _write(case: Step, before: dict[str, Any]) -> None:
         data={**case.data, **case.facts, "round": before["round"]},
         public=case.public,
     )
-    children: list[Model] = [event, *case.take_counts()]
+    rows: list[Model] = [event, *case.take_counts()]
     if incident.parent_id is None:
-        children += hook_queue.messages(
+        rows += hook_queue.messages(
             key=f"incident:{incident.pk}:{incident.last_seq}",
             facts={"incident": incident.pk, "seq": incident.last_seq},
             action=case.action,
@@ -341,7 +361,7 @@ def _write(case: Step, before: dict[str, Any]) -> None:
             data=event.data,
         )
     if case.action not in UNSCORED and incident.parent_id is None:
-        children.append(CaseChange())
+        rows.append(CaseChange(incident_id=incident.pk))
     if case.actor.kind == ActorKind.USER:
         entry = AuditEntry(
             at=case.now,
@@ -355,12 +375,8 @@ def _write(case: Step, before: dict[str, Any]) -> None:
             village_id=incident.village_id,
             grid_id=incident.grid_id,
         )
-        children.append(entry)
-    update_family(incident, changed, children, parent="incident_id")
-    if case.photo_ids:
-        attach(case)
-    if case._messages:
-        outbox.post(case._messages)
+        rows.append(entry)
+    return changed, rows
 
 
 def attach(case: Step) -> None:

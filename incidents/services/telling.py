@@ -4,7 +4,7 @@ What must not live here: when something is told (the steps) and how it is sent (
 holds the reporter's name or words: only what a case is called, where it is and where it leads.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -118,33 +118,48 @@ def _notice_events() -> Iterable[Event]:
         )
 
 
-def tell_notice(notice: Notice) -> int:
-    """Tell a notice by the channels that its readers chose; return how many letters were queued.
+def tell_notices(notices: Collection[Notice]) -> None:
+    """Tell notices by the channels that their readers chose.
 
-    Where a ladder or a standing order names channels, by those.
-
-    Whatever is told of an emergency does not wait for the morning. Runs in the transaction that
-    writes the notice (2–4 queries).
+    Where a ladder or a standing order names channels, by those. Whatever is told of an emergency
+    does not wait for the morning. Runs in the transaction that writes the notices (a query, ≤ 3
+    for each address among them, and one to queue the letters).
     """
-    urgent = (
-        notice.incident_id is not None
-        and Incident.objects.filter(pk=notice.incident_id, urgency=Urgency.EMERGENCY).exists()
+    emergencies = set(
+        Incident.objects.filter(
+            pk__in={notice.incident_id for notice in notices}, urgency=Urgency.EMERGENCY
+        ).values_list("pk", flat=True)
     )
-    return telling.tell(
-        event=f"notice.{notice.kind}",
-        key=notice.key,
-        facts={"incident": notice.incident_id, "data": notice.data},
-        user_id=notice.user_id,
-        role=notice.role,
-        area_id=notice.area_id,
-        department_id=notice.department_id,
-        urgent=urgent,
-        channels=notice.data.get("channels", ()),
-    )
+    listeners = telling.Listeners()
+    letters = [
+        letter
+        for notice in notices
+        for letter in telling.letters(
+            event=f"notice.{notice.kind}",
+            key=notice.key,
+            facts={"incident": notice.incident_id, "data": notice.data},
+            addressed=telling.Addressed(
+                user_id=notice.user_id,
+                role=notice.role,
+                area_id=notice.area_id,
+                department_id=notice.department_id,
+            ),
+            urgent=notice.incident_id in emergencies,
+            channels=notice.data.get("channels", ()),
+            listeners=listeners,
+        )
+    ]
+    sending.post(letters)
 
 
-def tell_reporter(message: OutboxMessage) -> None:
-    """Deliver an outbox message of topic "reporter": an SMS to each who asked for it (≤ 4 queries).
+def tell_reporters(messages: Iterable[OutboxMessage]) -> None:
+    """Deliver outbox messages of topic "reporter" (≤ 4 queries each)."""
+    for message in messages:
+        _tell_reporters_of(message)
+
+
+def _tell_reporters_of(message: OutboxMessage) -> None:
+    """Queue an SMS to each who asked to be told of a case (≤ 4 queries).
 
     Who reported a case that was merged into this one is told with their own code.
     """

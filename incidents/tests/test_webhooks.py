@@ -366,7 +366,7 @@ class TestCost:
             send_in(world, system, f"A-{number}")
         for message in OutboxMessage.objects.filter(topic="webhook")[:1]:
             with django_assert_max_num_queries(12):
-                outbox._topics["webhook"](message)
+                outbox._topics["webhook"]([message])
         outbox.deliver_due()
         webhook = Webhook.objects.select_related("system").get()
         rows = list(HookDelivery.objects.all())
