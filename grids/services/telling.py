@@ -4,7 +4,8 @@ What must not live here: the bell, what is told (the floors above), and the send
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -36,17 +37,78 @@ class Addressed:
 
 
 class Listeners:
-    """Who chose a channel for what, each address looked up once: for things told together."""
+    """Who hears of things told together, and by what they chose (≤ 3 queries, however many)."""
 
-    def __init__(self) -> None:
-        self._found: dict[tuple[str, Addressed], list[Subscription]] = {}
+    def __init__(self, addressed: Iterable[Addressed]) -> None:
+        self._people = _people(set(addressed))
+        everybody = {user_id for people in self._people.values() for user_id in people}
+        self._chosen: defaultdict[tuple[str, int], list[Channel]] = defaultdict(list)
+        self._chats: list[Subscription] = []
+        lines = Subscription.objects.filter(
+            Q(user__in=everybody) | Q(user__isnull=True), channel__active=True
+        )
+        for line in lines.select_related("channel").order_by("pk"):
+            if line.user_id:
+                self._chosen[line.group, line.user_id].append(line.channel)
+            else:
+                self._chats.append(line)
+        areas = {line.area_id for line in self._chats} | {one.area_id for one in self._people}
+        paths = Area.objects.filter(pk__in=areas if self._chats else ())
+        self._paths: dict[int | None, str] = dict(paths.values_list("pk", "path"))
 
-    def of(self, group: str, addressed: Addressed) -> list[Subscription]:
-        """Return the lines that hear of a group of events (1 query, 2 for a role, or none)."""
-        key = (group, addressed)
-        if key not in self._found:
-            self._found[key] = list(_subscriptions(group, addressed))
-        return self._found[key]
+    def people(self, addressed: Addressed) -> list[int]:
+        """Return the users addressed, without those who are on leave."""
+        return sorted(self._people[addressed])
+
+    def chats(self, addressed: Addressed, *, group: str = "") -> list[Channel]:
+        """Return the group chats that hear of the address: of a group of events, or at all."""
+        here = self._paths.get(addressed.area_id, "")
+        heard = {
+            line.channel_id: line.channel
+            for line in self._chats
+            if line.group == (group or line.group)
+            and (
+                (
+                    line.role
+                    and line.role == addressed.role
+                    and here.startswith(self._paths[line.area_id])
+                )
+                or (line.department_id and line.department_id == addressed.department_id)
+            )
+        }
+        return list(heard.values())
+
+    def of(self, group: str, addressed: Addressed) -> list[tuple[Channel, int | None]]:
+        """Return the channels that carry a group of events, with whom: a user, or None a chat."""
+        found: list[tuple[Channel, int | None]] = [
+            (channel, user_id)
+            for user_id in self.people(addressed)
+            for channel in self._chosen[group, user_id]
+        ]
+        return found + [(channel, None) for channel in self.chats(addressed, group=group)]
+
+
+def _people(addressed: Collection[Addressed]) -> dict[Addressed, set[int]]:
+    """Return who is meant by each address (1 query)."""
+    areas = {one.area_id for one in addressed if one.role}
+    departments = {one.department_id for one in addressed}
+    at_posts: defaultdict[tuple[str, int | None], set[int]] = defaultdict(set)
+    in_departments: defaultdict[int | None, set[int]] = defaultdict(set)
+    held = _held().filter(Q(area__in=areas) | Q(department__in=departments))
+    for user_id, role, area_id, department_id in held.values_list(
+        "user_id", "role", "area_id", "department_id"
+    ):
+        at_posts[role, area_id].add(user_id)
+        in_departments[department_id].add(user_id)
+    found = {}
+    for one in addressed:
+        people = {one.user_id} if one.user_id else set()
+        if one.role and one.area_id:
+            people |= at_posts[one.role, one.area_id]
+        elif one.department_id:
+            people |= in_departments[one.department_id]
+        found[one] = people
+    return found
 
 
 def letters(
@@ -64,20 +126,20 @@ def letters(
     ``channels`` are kinds a rule names instead: then everybody addressed is told by those, and a
     group chat that hears of this post at all.
 
-    ``key`` (≤ 120 characters) names the fact, so telling it twice sends it once. Costs what
-    ``listeners`` do, up to 4 queries by a rule.
+    ``key`` (≤ 120 characters) names the fact, so telling it twice sends it once. ``listeners``
+    must know the address. Costs nothing, a query by a rule.
     """
     group = events.event(event).group
-    reached = {
+    reached: dict[str, Any] = {
         "role": addressed.role,
         "area": addressed.area_id,
         "department": addressed.department_id,
     }
     whom: list[tuple[Channel, int | None]]
     if channels:
-        whom = _by_rule(channels, addressed)
+        whom = _by_rule(channels, addressed, listeners)
     else:
-        whom = [(line.channel, line.user_id) for line in listeners.of(group, addressed)]
+        whom = listeners.of(group, addressed)
         reached["group"] = group
     return [
         sending.Told(
@@ -92,62 +154,28 @@ def letters(
     ]
 
 
-def _by_rule(kinds: Collection[str], addressed: Addressed) -> list[tuple[Channel, int | None]]:
-    """Return each channel of the kinds with each person addressed, robots once with nobody.
-
-    Costs ≤ 4 queries.
-    """
+def _by_rule(
+    kinds: Collection[str], addressed: Addressed, listeners: Listeners
+) -> list[tuple[Channel, int | None]]:
+    """Return each channel of the kinds with each person addressed, robots once (1 query)."""
     wanted = list(Channel.objects.filter(kind__in=kinds, active=True).order_by("pk"))
-    posts = _posts(addressed)
-    people = {addressed.user_id} if addressed.user_id else set()
-    if posts is not None:
-        people |= set(posts.values_list("user_id", flat=True))
-    found: list[tuple[Channel, int | None]] = [
-        (channel, person) for channel in wanted if channel.is_personal for person in sorted(people)
-    ]
-    robots = {channel.pk: channel for channel in wanted if not channel.is_personal}
-    lines = _heard(addressed) if robots else Q()
-    if lines:
-        heard = Subscription.objects.filter(lines, channel__in=robots)
-        told = set(heard.values_list("channel_id", flat=True))
-        found += [(robots[pk], None) for pk in sorted(told)]
+    heard = {channel.pk for channel in listeners.chats(addressed)}
+    found: list[tuple[Channel, int | None]] = []
+    for channel in wanted:
+        if channel.is_personal:
+            found += [(channel, person) for person in listeners.people(addressed)]
+        elif channel.pk in heard:
+            found.append((channel, None))
     return found
 
 
-def _heard(addressed: Addressed) -> Q:
-    """Return which lines of group chats hear of a post or a department (1 query for a post)."""
-    whose = Q()
-    if addressed.role and addressed.area_id:
-        path = Area.objects.values_list("path", flat=True).get(pk=addressed.area_id)
-        above = [path[:end] for end in range(Area.steplen, len(path) + 1, Area.steplen)]
-        whose |= Q(user__isnull=True, role=addressed.role, area__path__in=above)
-    if addressed.department_id:
-        whose |= Q(user__isnull=True, department_id=addressed.department_id)
-    return whose
+def _held() -> QuerySet[Posting]:
+    """Return today's postings, without those of people on leave.
 
-
-def _subscriptions(group: str, addressed: Addressed) -> QuerySet[Subscription]:
-    whose = Q(user_id=addressed.user_id) if addressed.user_id else Q()
-    whose |= _heard(addressed)
-    posts = _posts(addressed)
-    if posts is not None:
-        whose |= Q(user_id__in=posts.values("user_id"))
-    found = Subscription.objects.filter(whose, group=group, channel__active=True)
-    return found.select_related("channel") if whose else found.none()
-
-
-def _posts(addressed: Addressed) -> QuerySet[Posting] | None:
-    """Return today's postings that are addressed; None when no post is.
-
-    Not of those on leave: their substitute holds a posting of the same role meanwhile.
+    Their substitute holds a posting of the same role meanwhile.
     """
     away = Leave.objects.on(timezone.localdate()).filter(posting=OuterRef("pk"))
-    here = Posting.objects.current().filter(~Exists(away))
-    if addressed.role and addressed.area_id:
-        return here.filter(role=addressed.role, area_id=addressed.area_id)
-    if addressed.department_id:
-        return here.filter(department_id=addressed.department_id)
-    return None
+    return Posting.objects.current().filter(~Exists(away))
 
 
 def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
@@ -159,14 +187,7 @@ def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
     user = User.objects.filter(pk=whom["id"], is_active=True).first()
     if user is None:
         raise NoLongerNeeded("left")
-    posts = _posts(
-        Addressed(
-            role=whom.get("role", ""),
-            area_id=whom.get("area"),
-            department_id=whom.get("department"),
-        )
-    )
-    if posts is not None and not posts.filter(user=user).exists():
+    if not _is_still_there(user, whom):
         raise NoLongerNeeded("left")
     choices = Subscription.objects.filter(user=user, channel=channel)
     if "group" in whom and not choices.filter(group=whom["group"]).exists():
@@ -180,6 +201,16 @@ def find_person(whom: Mapping[str, Any], channel: Channel) -> Address:
     if not address:
         raise Refused("no_mail")
     return Address(address, chosen.language)
+
+
+def _is_still_there(user: User, whom: Mapping[str, Any]) -> bool:
+    """Return whether a person holds the post a letter was addressed to, if it was to one."""
+    posts = _held().filter(user=user)
+    if whom.get("role") and whom.get("area"):
+        return posts.filter(role=whom["role"], area=whom["area"]).exists()
+    if whom.get("department"):
+        return posts.filter(department=whom["department"]).exists()
+    return True
 
 
 FOLLOWED: Mapping[str, Any] = {"group_chats": _("What group chats are told")}

@@ -85,12 +85,13 @@ def robot(**more) -> Channel:
 
 
 def tell(n=1, **whom):
+    addressed = telling.Addressed(**whom)
     letters = telling.letters(
         event="test.work",
         key=f"k{n}",
         facts={"code": n},
-        addressed=telling.Addressed(**whom),
-        listeners=telling.Listeners(),
+        addressed=addressed,
+        listeners=telling.Listeners([addressed]),
     )
     sending.post(letters)
     return len(letters)
@@ -478,9 +479,18 @@ class TestTelling:
         lines = Subscription.objects.values_list("area_id", "group")
         assert sorted(lines) == [(new.pk, Group.ALARM), (new.pk, Group.WORK)]
 
-    def test_telling_nobody_costs_two_questions(self, county, django_assert_num_queries):
-        with django_assert_num_queries(2):
-            tell(1, role=Role.GRID_WORKER, area_id=county.grids[0].pk)
+    @pytest.mark.parametrize("many", [1, 4])
+    def test_listeners_of_many_cost_what_those_of_one_do(
+        self, county, many, django_assert_num_queries
+    ):
+        Subscription.objects.create(
+            channel=robot(), group=Group.WORK, role=Role.GRID_WORKER, area=county.county
+        )
+        with django_assert_num_queries(3):
+            telling.Listeners(
+                telling.Addressed(role=Role.GRID_WORKER, area_id=grid.pk)
+                for grid in county.grids[:many]
+            )
 
     def test_the_group_page_takes_lines_and_removes_them(self, county, admin):
         channel = robot()

@@ -3,7 +3,7 @@
 What must not live here: climbing (services/lateness.py) and changing ladders (services/ladders.py).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import cached_property
 
 from django.utils import timezone
@@ -18,6 +18,9 @@ class Ladders:
     For one batch of clocks: which ladder one climbs hangs on its case and on the day it started.
     """
 
+    def __init__(self) -> None:
+        self._known: dict[tuple[int | None, str, date], Ladder | None] = {}
+
     @cached_property
     def _all(self) -> list[Ladder]:
         return list(Ladder.objects.prefetch_related("rungs"))
@@ -27,7 +30,12 @@ class Ladders:
 
         The category counts before the tier: of several that fit, the one that says most.
         """
-        day = timezone.localdate(on)
+        key = (category_id, tier, timezone.localdate(on))
+        if key not in self._known:
+            self._known[key] = self._find(*key)
+        return self._known[key]
+
+    def _find(self, category_id: int | None, tier: str, day: date) -> Ladder | None:
         fitting = [
             ladder
             for ladder in self._all

@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 
+from core.family import insert_rows
 from core.models import OutboxMessage
 from incidents.models import Notice
 from incidents.queries import notices_for
@@ -14,7 +15,7 @@ def deliver(messages: list[OutboxMessage]) -> None:
     keys = [message.key for message in messages]
     known = set(Notice.objects.filter(key__in=keys).values_list("key", flat=True))
     notices = [_notice(message) for message in messages if message.key not in known]
-    Notice.objects.bulk_create(notices)
+    insert_rows(notices)
     telling.tell_notices(notices)
 
 

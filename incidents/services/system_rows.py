@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import Field, Model
 
-from core.family import update_rows
+from core.family import insert_rows, update_rows
 from core.services import outbox
 from incidents.models import Incident
 from incidents.services.step import Step, settle
@@ -54,6 +54,6 @@ class SystemRows:
         update_rows(
             list(self._cases.values()), tuple(field for field in fields if field in self._changed)
         )
-        for model, rows in self._beside.items():
-            model._default_manager.bulk_create(rows)
+        for rows in self._beside.values():
+            insert_rows(rows)
         outbox.post(self._messages)
