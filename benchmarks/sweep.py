@@ -40,7 +40,13 @@ FILL = """
 DUE_NOW = """
     UPDATE core_timer t SET due_at = now() FROM incidents_stageclock c
      WHERE t.subject_type = 'clock' AND t.subject_id = c.id AND t.fired_at IS NULL
-       AND c.incident_id BETWEEN %s AND %s
+       AND t.kind <> 'clock_climb' AND c.incident_id BETWEEN %s AND %s
+"""
+# Asked twice a second of the machine that is measured, so it must cost nothing.
+ANY_LEFT = """
+    SELECT count(*) FROM (
+        SELECT FROM core_timer WHERE subject_type = 'clock' AND kind <> 'clock_climb'
+           AND fired_at IS NULL AND due_at <= now() LIMIT 1) AS one
 """
 LEFT = """
     SELECT count(*) FROM core_timer t JOIN incidents_stageclock c ON c.id = t.subject_id
@@ -100,7 +106,7 @@ def _real(bench: "Bench") -> list[str]:
                 early, _once = cursor.execute(DONE, [first, last]).fetchone()
                 cursor.execute(DUE_NOW, [first, last])
                 due = cursor.rowcount
-                took, work = timed(lambda: _wait(lambda: not _count(LEFT, first, last), LONGEST))
+                took, work = timed(lambda: _wait(lambda: not _count(ANY_LEFT), LONGEST))
             rows, once = cursor.execute(DONE, [first, last]).fetchone()
             rows, once = rows - early, once - early
             left = _count(LEFT, first, last)
@@ -122,9 +128,9 @@ def _is_idle(since: datetime) -> bool:
     return awake and not Timer.objects.filter(fired_at=None, due_at__lte=timezone.now()).exists()
 
 
-def _count(statement: str, first: int, last: int) -> int:
+def _count(statement: str, *values: int) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
-        return cursor.execute(statement, [first, last]).fetchone()[0]
+        return cursor.execute(statement, values).fetchone()[0]
 
 
 def _wait(condition: Callable[[], bool], longest: float) -> None:
