@@ -48,12 +48,23 @@ class Table:
 def read(statement: str, params: Sequence[Any], *tables: Table) -> list[tuple[Any, ...]]:
     """Return for each row found one instance of each table, or None (1 query).
 
-    ``statement`` must select the columns of the tables in this order and nothing else.
+    ``statement`` must select the columns of the tables in this order and nothing else. What is
+    joined to several rows is one instance for all of them.
     """
     with prepared.cursor() as asked:
         asked.execute(statement, params)
         found = asked.fetchall()
-    ends, end = [], 0
+    parts: list[tuple[Table, int, int, dict[Any, Any]]] = []
+    end = 0
     for table in tables:
-        ends.append((table, end, end := end + len(table.names)))
-    return [tuple(table.row(values[a:b]) for table, a, b in ends) for values in found]
+        parts.append((table, end, end := end + len(table.names), {}))
+    rows = []
+    for values in found:
+        row = []
+        for table, start, stop, known in parts:
+            key = values[start + table.key]
+            if key not in known:
+                known[key] = table.row(values[start:stop])
+            row.append(known[key])
+        rows.append(tuple(row))
+    return rows
