@@ -23,7 +23,7 @@ class OutboxMessage(models.Model):
         DROPPED = "dropped", _("No longer needed")
 
     topic = models.CharField(_("topic"), max_length=50)
-    key = models.CharField(_("key"), max_length=200, unique=True)
+    key = models.CharField(_("key"), max_length=200)
     payload = models.JSONField(_("payload"), default=dict)
     channel = models.ForeignKey(
         Channel,
@@ -48,6 +48,7 @@ class OutboxMessage(models.Model):
         verbose_name = _("outgoing message")
         verbose_name_plural = _("outgoing messages")
         constraints = [
+            models.UniqueConstraint(fields=["key"], name="outbox_once_per_key"),
             models.CheckConstraint(
                 condition=models.Q(
                     state__in=[
@@ -60,7 +61,7 @@ class OutboxMessage(models.Model):
                     ]
                 ),
                 name="outbox_state_known",
-            )
+            ),
         ]
         indexes = [
             models.Index(
@@ -77,6 +78,11 @@ class OutboxMessage(models.Model):
                 fields=["state", "-id"],
                 condition=models.Q(channel__isnull=False),
                 name="outbox_letters",
+            ),
+            models.Index(
+                fields=["channel", "-id"],
+                condition=models.Q(event="trial"),
+                name="outbox_trials",
             ),
             models.Index(
                 fields=["claimed_at"],

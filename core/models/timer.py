@@ -33,7 +33,6 @@ class Timer(models.Model):
                 condition=models.Q(fired_at__isnull=True),
                 name="timer_unfired",
             ),
-            models.Index(fields=["subject_type", "subject_id"], name="timer_subject"),
         ]
 
     def __str__(self) -> str:

@@ -81,8 +81,8 @@ def channels() -> list[Channel]:
 
 def trials(channel: Channel, most: int = 5) -> list[OutboxMessage]:
     """Return the newest trials of a channel (1 query)."""
-    rows = OutboxMessage.objects.filter(key__startswith=f"trial:{channel.pk}:")
-    return list(rows.filter(channel=channel, event=events.TRIAL).order_by("-pk")[:most])
+    rows = OutboxMessage.objects.filter(channel=channel, event=events.TRIAL)
+    return list(rows.order_by("-pk")[:most])
 
 
 def group_lines(channel: Channel) -> QuerySet[Subscription]:

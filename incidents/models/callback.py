@@ -23,12 +23,12 @@ class CallBack(models.Model):
     ``score`` empty means nobody answered, which is not satisfaction.
     """
 
-    incident = models.ForeignKey(Incident, models.PROTECT, related_name="callbacks")
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="callbacks", db_index=False)
     twin = models.ForeignKey(
         Incident, models.PROTECT, null=True, blank=True, related_name="asked_as_twin"
     )
     round = models.PositiveSmallIntegerField()
-    token = models.CharField(max_length=43, unique=True)
+    token = models.CharField(max_length=43)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     score = models.CharField(_("rating"), max_length=12, choices=Score.choices, blank=True)
@@ -41,6 +41,7 @@ class CallBack(models.Model):
         verbose_name = _("call-back")
         verbose_name_plural = _("call-backs")
         constraints = [
+            models.UniqueConstraint(fields=["token"], name="callback_once_per_token"),
             models.UniqueConstraint(
                 fields=["incident", "round", "twin"],
                 name="callback_once_per_round_and_reporter",

@@ -98,15 +98,24 @@ class SupervisionNotice(models.Model):
 
     incident = models.ForeignKey(Incident, models.PROTECT, related_name="supervision_notices")
     clock = models.ForeignKey(
-        StageClock, models.PROTECT, null=True, blank=True, related_name="supervision_notices"
+        StageClock,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="supervision_notices",
+        db_index=False,
     )
     cycle = models.PositiveSmallIntegerField(default=1, editable=False)
     rung = models.PositiveSmallIntegerField(_("rung of the ladder"))
     text = models.TextField(_("what is demanded"), blank=True)
-    issued_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    issued_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     issued_at = models.DateTimeField()
     reply = models.TextField(_("reply"), blank=True)
-    replied_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    replied_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     replied_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -175,7 +175,7 @@ class Incident(models.Model):
     """
 
     report_key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
-    tracking_code = models.CharField(_("tracking code"), max_length=16, unique=True)
+    tracking_code = models.CharField(_("tracking code"), max_length=16)
     source = models.CharField(_("source"), max_length=10, choices=Source.choices)
     state = models.CharField(
         _("state"), max_length=12, choices=State.choices, default=State.REPORTED
@@ -438,6 +438,7 @@ class Incident(models.Model):
             ),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["tracking_code"], name="incident_once_per_code"),
             models.CheckConstraint(
                 name="incident_has_one_owner",
                 condition=Q(owner_department__isnull=True) | Q(owner_area__isnull=True),

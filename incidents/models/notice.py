@@ -13,17 +13,21 @@ class Notice(models.Model):
     ``key`` makes delivery effective once, however often the outbox repeats it.
     """
 
-    key = models.CharField(max_length=120, unique=True)
+    key = models.CharField(max_length=120)
     incident = models.ForeignKey(
         Incident, models.CASCADE, null=True, blank=True, related_name="notices"
     )
     kind = models.CharField(max_length=30)
     role = models.CharField(max_length=20, blank=True)
-    area = models.ForeignKey(Area, models.CASCADE, null=True, blank=True, related_name="+")
-    department = models.ForeignKey(
-        Department, models.CASCADE, null=True, blank=True, related_name="+"
+    area = models.ForeignKey(
+        Area, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
     )
-    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="+")
+    department = models.ForeignKey(
+        Department, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
+    )
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, blank=True, related_name="+", db_index=False
+    )
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
@@ -31,6 +35,7 @@ class Notice(models.Model):
     class Meta:
         verbose_name = _("notice")
         verbose_name_plural = _("notices")
+        constraints = [models.UniqueConstraint(fields=["key"], name="notice_once_per_key")]
         indexes = [
             models.Index(fields=["area", "role", "-id"]),
             models.Index(fields=["department", "-id"]),
