@@ -8,6 +8,8 @@ from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
+# They were made when the database was migrated; a worker that has to start again is back sooner.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("geshi")
 app.config_from_object("django.conf:settings", namespace="CELERY")

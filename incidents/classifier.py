@@ -12,6 +12,9 @@ the second: a lead that outweighs much is wrong more often than the same lead ag
 Correction, curve and thresholds are fitted on texts the learners had not seen. Texts that repeat
 each other almost word for word fall on both sides of that line and make the figures look better
 than they are.
+
+Only learning takes scikit-learn, which is imported there: every process that starts would wait a
+second for it.
 """
 
 import io
@@ -27,9 +30,6 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 FORMAT = 3
@@ -259,6 +259,8 @@ def _learn(
 def _one_label(
     rows: sparse.csr_matrix, is_it: NDArray[Any], under: NDArray[Any], whole: NDArray[Any]
 ) -> tuple[NDArray[Any], float]:
+    from sklearn.svm import LinearSVC  # noqa: PLC0415
+
     ratio = _ratio(under, whole - under)
     if is_it.sum() < ENOUGH_FOR_RATIOS:
         ratio = np.ones_like(ratio)
@@ -296,6 +298,8 @@ class _Blend:
 
 def _fit_blend(scores: NDArray[Any], truth: NDArray[Any], labels: NDArray[Any]) -> _Blend:
     """Learn which labels are mistaken for which; nothing is changed where texts are few."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
     known, counts = np.unique(truth, return_counts=True)
     if len(labels) < 3 or len(known) < len(labels) or counts.min() < ENOUGH_TO_BLEND:
         return _Blend(np.eye(len(labels)), np.zeros(len(labels)))
@@ -356,6 +360,8 @@ def _fit_curve(scores: NDArray[Any], against: NDArray[Any], right: NDArray[Any])
     few or flawless texts still give a rising curve. Nor may what speaks against a label ever make
     it surer: where few texts say so, it is left out.
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
     leads = _lead(scores) if len(scores) else np.zeros(0)
     usual = against.mean() if len(against) else 0.0
     leads = np.r_[leads, 0.0, max(4.0, leads.max(initial=0.0))]
@@ -537,6 +543,8 @@ def _report(
 
 def macro_f1(truth: Any, predicted: Any) -> float:
     """The mean over all labels of their F1, 0 without texts."""
+    from sklearn.metrics import f1_score  # noqa: PLC0415
+
     return float(f1_score(truth, predicted, average="macro")) if len(truth) else 0.0
 
 

@@ -13,6 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from benchmarks.faults.lag import RealTime
+
 pytestmark = pytest.mark.stack
 ALWAYS = ("--calm", "0", "--seed", "4", "--away", "2")
 # Kinds of promises by the number the oracle gives them.
@@ -78,3 +80,16 @@ def test_what_a_naive_design_loses_is_found(run):
     status, found = run(*run_options, "--rate", "4")
     assert status == 1
     assert broken(found) & {TIMERS, MESSAGES}, found["found"]
+
+
+def test_lateness_is_counted_in_real_seconds_whatever_the_clock_was_set_to():
+    """The clock is put back by 20 s after 100 s, and 10 s later on by 70."""
+    time = RealTime([(0, 0), (100, -20), (110, 50)])
+    # Set before the clock went back, or when it showed the same for the second time.
+    assert time.reached(95, since=90) == 95
+    assert time.reached(85, since=101) == 105
+    # Skipped when the clock was put on: due at that moment.
+    assert time.reached(120, since=105) == 110
+    assert time.of(165, since=110) == 115
+    # Shown twice, so nobody can say.
+    assert time.of(85, since=80) is None

@@ -5,7 +5,7 @@ whether a timer fired at all, which is the oracle's.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,21 +18,36 @@ class RealTime:
 
     settings: Sequence[tuple[float, float]]
 
-    def of(self, shown: float) -> float | None:
-        """Return the moment the clock came to ``shown``; None for what it showed twice."""
-        found = None
+    def reached(self, shown: float, *, since: float) -> float:
+        """Return the first moment from ``since`` on at which the clock showed ``shown`` or more.
+
+        >>> RealTime([(0, 0), (100, -20), (110, 50)]).reached(95, since=105)
+        110
+        """
+        for begun, end, off in self._stretches(since):
+            if end + off > shown:
+                return max(begun, shown - off)
+        raise AssertionError("the last setting has no end")
+
+    def of(self, shown: float, *, since: float) -> float | None:
+        """Return the moment from ``since`` on at which the clock showed it; None for several.
+
+        >>> RealTime([(0, 0), (100, -20)]).of(90, since=0) is None
+        True
+        """
+        found = [
+            shown - off
+            for begun, end, off in self._stretches(since)
+            if begun + off <= shown < end + off
+        ]
+        return found[0] if len(found) == 1 else None
+
+    def _stretches(self, since: float) -> Iterator[tuple[float, float, float]]:
+        """Yield (begin, end, seconds off) of the settings that ``since`` leaves over."""
         for n, (begun, off) in enumerate(self.settings):
             end = self.settings[n + 1][0] if n + 1 < len(self.settings) else float("inf")
-            first, last = begun + off, end + off
-            if first <= shown < last:
-                if found is not None:
-                    return None
-                found = shown - off
-            elif shown < first and found is None and n:
-                before = self.settings[n - 1][1]
-                if begun + before <= shown:
-                    found = begun  # skipped by putting the clock on: due when that was done
-        return found
+            if end > since:
+                yield max(begun, since), end, off
 
 
 def lags(
@@ -47,13 +62,16 @@ def lags(
     found: dict[str, list[float]] = {}
     with psycopg.connect(dsn) as database:
         rows = database.execute(
-            "SELECT extract(epoch FROM due_at)::float8, extract(epoch FROM fired_at)::float8"
+            # When it was made is PostgreSQL's own time, which nobody sets.
+            "SELECT extract(epoch FROM due_at)::float8, extract(epoch FROM fired_at)::float8,"
+            " extract(epoch FROM created_at)::float8"
             " FROM core_timer WHERE fired_at IS NOT NULL AND failures = 0"
         ).fetchall()
-    for shown_due, shown_fired in rows:
-        due, fired = time.of(shown_due), time.of(shown_fired)
-        place = bisect_right(begins, due) - 1 if due is not None else -1
-        if due is None or fired is None or place < 0 or due >= until:
+    for shown_due, shown_fired, made in rows:
+        due = time.reached(shown_due, since=made)
+        fired = time.of(shown_fired, since=due)
+        place = bisect_right(begins, due) - 1
+        if fired is None or place < 0 or due >= until:
             continue
         found.setdefault(stretches[place][0], []).append(fired - due)
     return {name: spread(sorted(values)) for name, values in found.items()}
