@@ -13,7 +13,7 @@ from logging import getLogger
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from core import prepared
@@ -96,12 +96,17 @@ def deliver_due(*, now: datetime | None = None, batch: int = 200) -> int:
     the message is dead and waits for a person.
     """
     delivered = 0
-    while claimed := _claim(now=now or timezone.now(), batch=batch):
+    after: OutboxMessage | None = None
+    while True:
+        claimed = _claim(now=now or timezone.now(), batch=batch, after=after)
+        if not claimed and after is None:
+            return delivered
         topics: dict[str, list[OutboxMessage]] = defaultdict(list)
         for message in claimed:
             topics[message.topic].append(message)
         delivered += sum(_deliver(topic, group, now=now) for topic, group in topics.items())
-    return delivered
+        # Start behind those, as a sweep of timers does; then once more from the beginning.
+        after = claimed[-1] if claimed else None
 
 
 def free_stuck(now: datetime) -> int:
@@ -146,15 +151,19 @@ def resend(
 
 
 @transaction.atomic
-def _claim(*, now: datetime, batch: int) -> list[OutboxMessage]:
-    messages = list(
-        OutboxMessage.objects.filter(
-            state__in=[State.QUEUED, State.AWAITING_RETRY],
-            channel__isnull=True,
-            next_attempt_at__lte=now,
+def _claim(*, now: datetime, batch: int, after: OutboxMessage | None) -> list[OutboxMessage]:
+    due = OutboxMessage.objects.filter(
+        state__in=[State.QUEUED, State.AWAITING_RETRY],
+        channel__isnull=True,
+        next_attempt_at__lte=now,
+    )
+    if after is not None:
+        since = after.next_attempt_at
+        due = due.filter(
+            Q(next_attempt_at__gt=since) | Q(pk__gt=after.pk), next_attempt_at__gte=since
         )
-        .order_by("next_attempt_at", "pk")
-        .select_for_update(skip_locked=True)[:batch]
+    messages = list(
+        due.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)[:batch]
     )
     # Counted before trying, so a message that kills its process dies too in the end.
     OutboxMessage.objects.filter(pk__in=[message.pk for message in messages]).update(

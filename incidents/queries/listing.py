@@ -8,7 +8,7 @@ from itertools import starmap
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import BooleanField, Case, Q, When
 from django.db.models.query import ValuesListIterable
 from django.utils.translation import get_language
@@ -84,7 +84,7 @@ class _ListedIterable(ValuesListIterable):
             return
         head, _from, rest = asked.partition(" FROM ")
         distinct = "DISTINCT " if head.startswith("SELECT DISTINCT ") else ""
-        with connection.cursor() as cursor:
+        with connections[self.queryset.db].cursor() as cursor:
             cursor.execute(f"SELECT {distinct}{_columns()} FROM {rest}", params)  # noqa: S608
             yield from starmap(Listed, cursor)
 
