@@ -16,8 +16,8 @@ LOCK = Lock("incidents.figures")
 
 _FOLD = """
     WITH gone AS (
-        DELETE FROM incidents_figuredelta WHERE id IN (
-            SELECT id FROM incidents_figuredelta ORDER BY id LIMIT %s)
+        DELETE FROM incidents_figuredelta WHERE id = ANY (ARRAY(
+            SELECT id FROM incidents_figuredelta ORDER BY id LIMIT %s))
         RETURNING county_id, town_id, day, metric, n
     ), put AS (
         INSERT INTO incidents_figure (county_id, town_id, day, metric, n)

@@ -281,8 +281,8 @@ _REPLACE = f"""
 
 _TAKE = """
     WITH gone AS (
-        DELETE FROM incidents_casechange WHERE id IN (
-            SELECT id FROM incidents_casechange ORDER BY id LIMIT %s)
+        DELETE FROM incidents_casechange WHERE id = ANY (ARRAY(
+            SELECT id FROM incidents_casechange ORDER BY id LIMIT %s))
         RETURNING incident_id
     )
     SELECT array_agg(DISTINCT incident_id), count(*) FROM gone
