@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import task_postrun, task_prerun
 from django.db import close_old_connections
 
@@ -21,5 +21,7 @@ app.autodiscover_tasks()
 
 @task_prerun.connect
 @task_postrun.connect
-def _put_connection_back(**_signal: Any) -> None:
-    close_old_connections()
+def _put_connection_back(sender: Task, **_signal: Any) -> None:
+    # A task that is called and not sent runs on its caller's connection.
+    if not sender.request.is_eager:
+        close_old_connections()

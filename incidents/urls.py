@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern] = [
     path("village/", town.village, name="village"),
     path("grid/", town.grid, name="grid"),
     path("desk/report/", desk_report.desk_report, name="desk_report"),
+    path("desk/report/twins/", twins.desk_twins, name="desk_twins"),
     path("worker/", worker.worker, name="worker"),
     path("worker/duty/begin/", worker.shift_begin, name="shift_begin"),
     path("worker/duty/end/", worker.shift_end, name="shift_end"),

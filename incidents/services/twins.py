@@ -46,6 +46,13 @@ def merge(
     return case.incident
 
 
+def take_in(sent: Report, *, lead_id: int | None, actor: Actor = RESIDENT) -> Incident:
+    """Take a report in, as one with the case its reporter says it is, if they do."""
+    if lead_id is None:
+        return take_in_once(sent, actor=actor)
+    return take_in_same(sent, lead_id=lead_id, actor=actor)[0]
+
+
 def take_in_same(sent: Report, *, lead_id: int, actor: Actor = RESIDENT) -> tuple[Incident, bool]:
     """Take a report in whose reporter says it is a case that is open; return whether it joined it.
 
@@ -60,7 +67,9 @@ def take_in_same(sent: Report, *, lead_id: int, actor: Actor = RESIDENT) -> tupl
         lead = lock(lead_id)
         if not lead.is_open or lead.parent_id or lead.county_id != incident.county_id:
             return incident, False
-        with step(incident_id=incident.pk, action="join", actor=actor) as case:
+        # Who called the hotline says so; the desk has only written it down.
+        speaker = actor if incident.reporter_id else RESIDENT
+        with step(incident_id=incident.pk, action="join", actor=speaker) as case:
             _put_into(case, lead)
         return case.incident, True
 

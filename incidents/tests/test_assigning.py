@@ -108,8 +108,8 @@ def test_letters_for_a_role_go_to_the_substitute_and_not_to_who_is_on_leave(worl
         away_until=today + timedelta(days=2),
         actor=world.town_admin,
     )
-    told = telling._posts(role=Role.GRID_WORKER, area_id=world.grid.pk, department_id=None)
-    assert {post.user for post in told} == {other}
+    addressed = telling.Addressed(role=Role.GRID_WORKER, area_id=world.grid.pk)
+    assert telling.Listeners([addressed]).people(addressed) == [other.pk]
 
 
 def test_the_one_whose_turn_it_is_is_told_and_the_case_says_why(world):

@@ -137,6 +137,46 @@ class TestWorker:
         assert twin.tracking_code in as_(world.worker).get("/worker/mine/").content.decode()
 
 
+class TestDesk:
+    """A second call about the same thing is told while the caller is still on the line."""
+
+    def form(self, world):
+        """What a caller says in nearly the same words; a desk knows no point."""
+        return {
+            "source": "hotline",
+            "text": "村口垃圾堆了三天没人清理",
+            "category": world.rubbish.pk,
+            "address": f"{world.town.name}{world.village.name}",
+            "name": "李四",
+            "phone": "19900001234",
+        }
+
+    @pytest.mark.parametrize("role", [Role.COMMAND, Role.VILLAGE_OFFICE])
+    def test_a_call_about_an_open_case_is_shown_it_and_merged(self, world, lead, role):
+        place = world.county if role == Role.COMMAND else world.village
+        desk, form = as_(person(role, place)), self.form(world)
+        shown = desk.post("/desk/report/twins/", form).content.decode()
+        assert lead.text in shown
+        done = desk.post("/desk/report/", {**form, "asked": "1", "same_as": choice_in(shown)})
+        twin = Incident.objects.exclude(pk=lead.pk).get()
+        assert done.url == f"/incidents/{twin.tracking_code}/"
+        assert (twin.merged_into, twin.contact.phone) == (lead, "19900001234")
+
+    def test_without_scripts_it_is_a_step_before_writing_down(self, world, lead):
+        desk, form = as_(world.command), {**self.form(world), "ask_twins": "1"}
+        page = desk.post("/desk/report/", form).content.decode()
+        assert Incident.objects.get() == lead
+        assert form["text"] in page
+        assert "李四" in page
+        desk.post("/desk/report/", {**form, "asked": "1", "same_as": choice_in(page)})
+        assert Incident.objects.exclude(pk=lead.pk).get().state == State.DUPLICATE
+
+    def test_a_form_not_whole_yet_is_shown_none(self, world, lead):
+        form = {**self.form(world), "phone": "12"}
+        answer = as_(world.command).post("/desk/report/twins/", form)
+        assert (answer.status_code, answer.content.strip()) == (200, b"")
+
+
 def test_the_dispatcher_takes_a_repeat_out_on_its_page(world, lead):
     twin = world.report("另一处垃圾")
     command = as_(world.command)

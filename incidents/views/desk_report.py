@@ -4,6 +4,8 @@ What must not live here: what a report means (services/intake.py), and the worke
 """
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -18,9 +20,11 @@ from core.htmx import render
 from grids.access import roles
 from incidents.desks import WRITERS
 from incidents.forms.errors import put_errors
+from incidents.forms.twins import TwinsAsked
 from incidents.forms.worker import DeskReportForm, own_areas
-from incidents.services.intake import take_in_once
+from incidents.services.twins import take_in
 from incidents.views.case import acting
+from incidents.views.twins import chosen_by_staff, twins_for_staff
 from incidents.views.uploads import with_files
 
 
@@ -40,7 +44,11 @@ def desk_report(request: HttpRequest) -> HttpResponse:
             raise Invalid(refused, field="photos")
         if not form.is_valid():
             raise Invalid
-        incident = take_in_once(form.report(), actor=acting(request))
+        asked = TwinsAsked(data, whose=request.user.pk)
+        if asked.must_ask and (found := twins_for_staff(request, form)):
+            return _page(request, form, 200, twins=found)
+        lead_id = chosen_by_staff(request, asked)
+        incident = take_in(form.report(), lead_id=lead_id, actor=acting(request))
     except Invalid as error:
         put_errors(form, error)
         return _page(request, form, 422)
@@ -48,6 +56,18 @@ def desk_report(request: HttpRequest) -> HttpResponse:
     return redirect("incident", code=incident.tracking_code)
 
 
-def _page(request: HttpRequest, form: DeskReportForm, status: int) -> HttpResponse:
-    context = {"form": form, "areas": list(form.areas), "upload_url": reverse("photos")}
+def _page(
+    request: HttpRequest,
+    form: DeskReportForm,
+    status: int,
+    *,
+    twins: Sequence[dict[str, Any]] = (),
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "areas": list(form.areas),
+        "upload_url": reverse("photos"),
+        "twins": twins,
+        "asked": bool(twins),
+    }
     return render(request, "incidents/desk_report.html", context, status=status)

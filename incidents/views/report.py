@@ -25,10 +25,10 @@ from incidents.forms.errors import put_errors
 from incidents.forms.fields import MAX_PHOTOS
 from incidents.forms.public import ReportForm, area_on_sign
 from incidents.forms.twins import TwinsAsked
-from incidents.models import Incident, Source, State
+from incidents.models import Source, State
 from incidents.queries.public import case_by_code, county_bounds, full_name, own_drafts
-from incidents.services.intake import Report, take_in_once
-from incidents.services.twins import take_in_same
+from incidents.services.intake import Report
+from incidents.services.twins import take_in
 from incidents.views.keepsake import Keepsake
 from incidents.views.twins import twins_for_public
 from incidents.views.uploads import with_files
@@ -62,7 +62,7 @@ def report(request: HttpRequest) -> HttpResponse:
     elif form.is_valid():
         try:
             ratelimit.check("report", ratelimit.client_ip(request))
-            incident = _take_in(_report_of(data, kept_photos, keepsake), asked.lead_id)
+            incident = take_in(_report_of(data, kept_photos, keepsake), lead_id=asked.lead_id)
         except GeshiError as error:
             status = error.status
             put_errors(form, error)
@@ -73,13 +73,6 @@ def report(request: HttpRequest) -> HttpResponse:
     kept_photos = own_drafts(kept_photos, keepsake.draft_key)
     response = _page(request, form, data.get("grid"), kept_photos, status, twins=twins)
     return keepsake.write(response)
-
-
-def _take_in(sent: Report, lead_id: int | None) -> Incident:
-    """Take the report in, by itself or as one with the case its reporter says it is."""
-    if lead_id is None:
-        return take_in_once(sent)
-    return take_in_same(sent, lead_id=lead_id)[0]
 
 
 def _report_of(data: dict[str, Any], photo_ids: list[uuid.UUID], keepsake: Keepsake) -> Report:

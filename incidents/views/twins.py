@@ -18,10 +18,11 @@ from core import ratelimit
 from core.errors import Invalid, TooMany
 from grids.access import public, roles
 from grids.models import Role
+from incidents.desks import WRITERS
 from incidents.forms.public import ReportForm
 from incidents.forms.twins import TwinsAsked, choice_of
-from incidents.forms.worker import WorkerReportForm, own_areas
-from incidents.models import State
+from incidents.forms.worker import DeskReportForm, WorkerReportForm, own_areas
+from incidents.models import Incident, State
 from incidents.queries import choices
 from incidents.queries.published import published_items
 from incidents.queries.twins import Twin, matter_of_words, public_twins, twins_in_sight
@@ -32,6 +33,8 @@ from incidents.views.case import PHONE_ROLES
 REPORTERS = (*PHONE_ROLES, Role.VILLAGE_OFFICE, Role.TOWN_ADMIN)
 # Shorter texts are like everything.
 ENOUGH_WORDS = 4
+# What a report of the staff cannot be made without; a wrong photo is no reason to hold twins back.
+NEEDED = frozenset({"text", "area", "lat", "lon", "source", "name", "phone"})
 
 
 @public
@@ -50,9 +53,21 @@ def report_twins(request: HttpRequest) -> HttpResponse:
 @require_POST
 def worker_twins(request: HttpRequest) -> HttpResponse:
     """Return up to three open cases in the reader's sight like the report being written."""
-    form = WorkerReportForm(request.POST, areas=own_areas(request.scope.areas))
+    return _answer_staff(request, WorkerReportForm)
+
+
+@roles(*WRITERS)
+@never_cache
+@require_POST
+def desk_twins(request: HttpRequest) -> HttpResponse:
+    """Return the same for a report that a desk writes down."""
+    return _answer_staff(request, DeskReportForm)
+
+
+def _answer_staff(request: HttpRequest, kind: type[WorkerReportForm]) -> HttpResponse:
+    form = kind(request.POST, areas=own_areas(request.scope.areas))
     form.full_clean()
-    shown = twins_for_worker(request, form)
+    shown = twins_for_staff(request, form)
     return _answer(request, {"twins": shown, "asked": bool(shown)})
 
 
@@ -86,9 +101,9 @@ def twins_for_public(request: HttpRequest, data: Mapping[str, Any]) -> list[dict
     return _choices(request, public_twins(asked, items=items) if asked else [], items)
 
 
-def twins_for_worker(request: HttpRequest, form: WorkerReportForm) -> list[dict[str, Any]]:
-    """Return twins the worker may open (≤ 8 queries)."""
-    if {"text", "area", "lat", "lon"} & set(form.errors):
+def twins_for_staff(request: HttpRequest, form: WorkerReportForm) -> list[dict[str, Any]]:
+    """Return twins the reader may open (≤ 8 queries); [] while the form is not whole."""
+    if NEEDED & set(form.errors):
         return []
     if len(form.cleaned_data["text"]) < ENOUGH_WORDS:
         return []
@@ -96,6 +111,14 @@ def twins_for_worker(request: HttpRequest, form: WorkerReportForm) -> list[dict[
     found = twins_in_sight(asked, user=request.user, scope=request.scope) if asked else []
     items = {category.pk: category for category in choices.categories()}
     return _choices(request, found, items, whose=request.user.pk)
+
+
+def chosen_by_staff(request: HttpRequest, asked: TwinsAsked) -> int | None:
+    """Return the case the reader says it is, if they may still open it (≤ 1 query)."""
+    if asked.lead_id is None:
+        return None
+    rows = Incident.objects.visible_to(request.user, request.scope).filter(pk=asked.lead_id)
+    return rows.values_list("pk", flat=True).first()
 
 
 def _matter(sent: Report) -> Any:

@@ -29,12 +29,11 @@ from incidents.forms.twins import TwinsAsked
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import Incident
 from incidents.queries import choices, desks, visible_incident
-from incidents.services.intake import Report, take_in_once
-from incidents.services.twins import take_in_same
+from incidents.services.twins import take_in
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
 from incidents.views.rows import Row, list_rows
-from incidents.views.twins import REPORTERS, twins_for_worker
+from incidents.views.twins import REPORTERS, chosen_by_staff, twins_for_staff
 from incidents.views.uploads import with_files
 from incidents.workflow import available
 
@@ -126,9 +125,9 @@ def report(request: HttpRequest) -> HttpResponse:
         if not form.is_valid():
             raise Invalid
         asked = TwinsAsked(data, whose=request.user.pk)
-        if asked.must_ask and (found := twins_for_worker(request, form)):
+        if asked.must_ask and (found := twins_for_staff(request, form)):
             return _form_page(request, form, 200, twins=found)
-        incident = _take_in(form, acting(request), _in_sight(request, asked.lead_id))
+        incident = _take_in(form, acting(request), chosen_by_staff(request, asked))
     except Invalid as error:
         put_errors(form, error)
         if wants_json:
@@ -142,28 +141,14 @@ def report(request: HttpRequest) -> HttpResponse:
     return redirect(there)
 
 
-def _in_sight(request: HttpRequest, lead_id: int | None) -> int | None:
-    """Return the case chosen, if its reporter may still open it (≤ 1 query)."""
-    if lead_id is None:
-        return None
-    rows = Incident.objects.visible_to(request.user, request.scope).filter(pk=lead_id)
-    return rows.values_list("pk", flat=True).first()
-
-
 def _take_in(form: WorkerReportForm, actor: Any, lead_id: int | None) -> Incident:
     """Take the report in; a position outside the county falls back to the worker's grid."""
-
-    def take(sent: Report) -> Incident:
-        if lead_id is None:
-            return take_in_once(sent, actor=actor)
-        return take_in_same(sent, lead_id=lead_id, actor=actor)[0]
-
     try:
-        return take(form.report())
+        return take_in(form.report(), lead_id=lead_id, actor=actor)
     except Invalid as error:
         if "lat" not in error.errors or not form.areas:
             raise
-        return take(form.report(with_point=False))
+        return take_in(form.report(with_point=False), lead_id=lead_id, actor=actor)
 
 
 def _form_page(
