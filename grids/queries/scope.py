@@ -9,11 +9,17 @@ from datetime import date
 from functools import cached_property
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
 from django.utils import timezone
 
 from core.rows import Table, read
-from grids.models import SHAPES, Area, Department, Posting, Role, TrailingArea, User
+from grids.models import SHAPES, Area, Department, Leave, Posting, Role, TrailingArea, User
 from grids.models.posting import KEEPERS
+
+
+def _but(model: type[Model], *kept: str) -> list[str]:
+    return [field.name for field in model._meta.fields if field.name not in kept]
+
 
 # A person's postings in force, with their places; read by every request of somebody signed in.
 _POSTING_TABLES = (
@@ -22,7 +28,8 @@ _POSTING_TABLES = (
     Table(Department, "d"),
     Table(Area, "c", without=SHAPES),
     Table(TrailingArea, "t"),
-    Table(Area, "h", without=[f.name for f in Area._meta.fields if f.name not in {"id", "path"}]),
+    Table(Area, "h", without=_but(Area, "id", "path")),
+    Table(Leave, "l", without=_but(Leave, "id")),
 )
 _POSTINGS = f"""
     SELECT {", ".join(table.columns for table in _POSTING_TABLES)}
@@ -32,6 +39,16 @@ _POSTINGS = f"""
       LEFT JOIN grids_area c ON c.id = d.county_id
       LEFT JOIN grids_trailingarea t ON TRUE
       LEFT JOIN grids_area h ON h.id = t.heir_id
+      LEFT JOIN grids_leave l ON l.posting_id = p.id AND l.away_from <= %s AND l.away_until > %s
+        AND EXISTS (
+            SELECT FROM grids_posting o JOIN grids_user u ON u.id = o.user_id AND u.is_active
+             WHERE o.user_id <> p.user_id AND o.role = p.role
+               AND (o.area_id = p.area_id OR o.department_id = p.department_id)
+               AND o.valid_from <= %s AND (o.valid_to IS NULL OR o.valid_to > %s)
+               AND NOT EXISTS (
+                   SELECT FROM grids_leave away
+                    WHERE away.posting_id = o.id
+                      AND away.away_from <= %s AND away.away_until > %s))
      WHERE p.user_id = %s AND p.valid_from <= %s AND (p.valid_to IS NULL OR p.valid_to > %s)
      ORDER BY p.id
 """  # noqa: S608  only names of columns
@@ -46,11 +63,14 @@ class Scope:
     ``postings`` holds everything; the rest is derived. A posting at an area
     opens the area and everything below it; a posting at a department opens
     what that department handles. ``trailing`` are the areas, anywhere, whose rows have not all
-    followed an act yet; it is empty but for minutes.
+    followed an act yet; it is empty but for minutes. ``covered`` are the ids of postings whose
+    person is on leave while somebody else holds the same post: the person keeps what the posting
+    opens, but what is told to the post is told to the others.
     """
 
     postings: tuple[Posting, ...] = field(default=())
     trailing: tuple[TrailingArea, ...] = field(default=())
+    covered: frozenset[int] = field(default=frozenset())
 
     @classmethod
     def for_user(cls, user: User | AnonymousUser, *, on: date | None = None) -> "Scope":
@@ -60,8 +80,9 @@ class Scope:
         day = on or timezone.localdate()
         postings: dict[int, Posting] = {}
         trailing: dict[int, TrailingArea] = {}
-        rows = read(_POSTINGS, [user.pk, day, day], *_POSTING_TABLES)
-        for posting, area, department, county, gone, heir in rows:
+        covered: set[int] = set()
+        rows = read(_POSTINGS, [*[day] * 6, user.pk, day, day], *_POSTING_TABLES)
+        for posting, area, department, county, gone, heir, leave in rows:
             if posting.pk not in postings:
                 posting.area, posting.department = area, department
                 if department is not None:
@@ -70,7 +91,9 @@ class Scope:
             if gone is not None and gone.pk not in trailing:
                 gone.heir = heir
                 trailing[gone.pk] = gone
-        return cls(tuple(postings.values()), tuple(trailing.values()))
+            if leave is not None:
+                covered.add(posting.pk)
+        return cls(tuple(postings.values()), tuple(trailing.values()), frozenset(covered))
 
     @cached_property
     def roles(self) -> frozenset[str]:

@@ -91,9 +91,14 @@ def notices_for(user: User, scope: Scope) -> QuerySet[Notice]:
 
 
 def _addresses(user: User, scope: Scope) -> list[dict[str, Any]]:
-    """Return what a notice is addressed to when it is for this person, one equality each."""
+    """Return what a notice is addressed to when it is for this person, one equality each.
+
+    What is addressed to a post is for the substitute while its person is on leave.
+    """
     found: list[dict[str, Any]] = [{"user": user}]
     for posting in scope.postings:
+        if posting.pk in scope.covered:
+            continue
         if posting.department_id:
             found.append({"department_id": posting.department_id})
         elif posting.area_id:

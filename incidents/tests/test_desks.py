@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from core.services import outbox
 from grids.desks import desks_for
-from grids.factories import DepartmentFactory, person, post
-from grids.models import Department, Role
+from grids.factories import DepartmentFactory, UserFactory, person, post
+from grids.models import Department, Leave, Role
+from grids.queries import Scope
 from incidents.factories import actor, as_, draft_photo
 from incidents.models import Attachment, Incident, Notice, Source, State
+from incidents.queries import notice_branches, unread_count
 from incidents.services import dispatching, handling, verification, whistle
 from incidents.views.lists import TAB_LABELS
 
@@ -302,6 +304,46 @@ def test_the_bell_counts_what_is_unread_until_it_is_read(world):
     client.post("/notices/read/", {"up_to": last.pk})
     assert '<span class="g-dot">' not in client.get("/department/").content.decode()
     client.post("/notices/read/", {"up_to": "x' or 1=1"})
+
+
+def away_today(posting, substitute):
+    today = timezone.localdate()
+    days = {"valid_from": today, "valid_to": today + timedelta(days=3)}
+    cover = post(substitute, posting.role, posting.place, **days)
+    Leave.objects.create(
+        posting=posting, cover=cover, away_from=today, away_until=today + timedelta(days=3)
+    )
+    return cover
+
+
+def test_the_bell_of_somebody_on_leave_rings_for_the_substitute_alone(world):
+    away, substitute = world.town_admin, person(Role.VILLAGE_OFFICE, world.village)
+    away_today(away.postings.get(), substitute)
+    for_the_post = notice("to_verify", role=Role.TOWN_ADMIN, area=world.town)
+    by_name = notice("system_update", user=away)
+    at_another_post = notice("dispatched", department=world.city)
+    post(away, Role.DEPARTMENT_HANDLER, world.city)
+    assert shown(away) == {by_name.pk, at_another_post.pk}
+    assert unread_count(away, Scope.for_user(away)) == 2
+    assert shown(substitute) == {for_the_post.pk}
+    as_(away).post("/notices/read/", {"up_to": at_another_post.pk})
+    for_the_post.refresh_from_db()
+    assert for_the_post.read_at is None
+
+
+def test_a_post_whose_substitutes_are_all_gone_rings_with_whoever_is_away(world):
+    first, second = UserFactory(), UserFactory()
+    cover = away_today(world.town_admin.postings.get(), first)
+    away_today(cover, second)
+    here = notice("to_verify", role=Role.TOWN_ADMIN, area=world.town)
+    assert (shown(world.town_admin), shown(first), shown(second)) == (set(), set(), {here.pk})
+    type(second).objects.filter(pk=second.pk).update(is_active=False)
+    assert shown(world.town_admin) == shown(first) == {here.pk}
+
+
+def shown(user):
+    branches = notice_branches(user, Scope.for_user(user))
+    return {row.pk for rows in branches for row in rows}
 
 
 def test_a_notice_of_an_unknown_kind_is_still_shown(world):
