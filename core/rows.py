@@ -48,8 +48,8 @@ class Table:
 def read(statement: str, params: Sequence[Any], *tables: Table) -> list[tuple[Any, ...]]:
     """Return for each row found one instance of each table, or None (1 query).
 
-    ``statement`` must select the columns of the tables in this order and nothing else. What is
-    joined to several rows is one instance for all of them.
+    ``statement`` must select the columns of the tables in this order; what it selects after them
+    comes as it is. What is joined to several rows is one instance for all of them.
     """
     with prepared.cursor() as asked:
         asked.execute(statement, params)
@@ -66,5 +66,5 @@ def read(statement: str, params: Sequence[Any], *tables: Table) -> list[tuple[An
             if key not in known:
                 known[key] = table.row(values[start:stop])
             row.append(known[key])
-        rows.append(tuple(row))
+        rows.append((*row, *values[end:]))
     return rows

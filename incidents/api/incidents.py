@@ -143,10 +143,7 @@ def _as_typed(body: Any) -> QueryDict:
 
 
 def _detail(incident: Incident, actor: Actor) -> dict[str, Any]:
-    areas = (incident.town, incident.village, incident.grid)
-    incident.place = " · ".join(area.name for area in areas if area)
-    incident.category_label = incident.category.label if incident.category else ""
-    incident.owner_label = str(incident.owner or "")
+    give_names([incident])
     return shapes.detail(
         incident,
         events=timeline(incident),

@@ -3,6 +3,7 @@
 from incidents.queries.case import (
     accept_time_left,
     acted_in_round,
+    incident_for_page,
     notice_branches,
     notices_for,
     open_party_ids,
@@ -16,6 +17,7 @@ from incidents.queries.case import (
 __all__ = [
     "accept_time_left",
     "acted_in_round",
+    "incident_for_page",
     "notice_branches",
     "notices_for",
     "open_party_ids",

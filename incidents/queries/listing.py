@@ -116,7 +116,7 @@ def looked_at(wanted: Q) -> Case:
     return Case(When(wanted, then=True), default=False, output_field=BooleanField())
 
 
-def give_names(incidents: Collection[Listed]) -> None:
+def give_names(incidents: Collection[Listed | Incident]) -> None:
     """Give each row ``place``, ``category_label`` and ``owner_label`` (≤ 3 queries, mostly 1)."""
     areas = names_of(
         pk

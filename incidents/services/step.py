@@ -22,7 +22,7 @@ from core.family import Fields, update_family
 from core.models import AuditEntry
 from core.rows import Table, read
 from core.services import outbox
-from grids.models import SHAPES, Area, Department, Role, User
+from grids.models import Area, Department, Role, User
 from grids.queries import Place
 from incidents.models import (
     ENDED,
@@ -30,13 +30,13 @@ from incidents.models import (
     ActorKind,
     Attachment,
     CaseChange,
-    Category,
     Event,
     FigureDelta,
     Incident,
     StageClock,
 )
 from incidents.models.figures import GAUGE_DAY
+from incidents.queries.case import CASE, CASES, joined
 from incidents.services import hook_queue
 from incidents.workflow import TRANSITIONS, Actor, action_label, refusal, state_allows
 
@@ -271,44 +271,22 @@ def background_row(
     _write(case, before)
 
 
-# The heavy columns are read when a step asks for them, which few do.
-_CASE = (
-    Table(Incident, "i", without=("bigrams", "location")),
-    Table(Category, "k"),
-    Table(Department, "d"),
-    Table(Area, "a", without=SHAPES),
-)
-_CASES = f"""
-    SELECT {", ".join(table.columns for table in _CASE)}
-      FROM incidents_incident i
-      LEFT JOIN incidents_category k ON k.id = i.category_id
-      LEFT JOIN grids_department d ON d.id = i.owner_department_id
-      LEFT JOIN grids_area a ON a.id = i.owner_area_id
-"""  # noqa: S608  only names of columns
-_LOCK = f"{_CASES} WHERE i.id = %s FOR UPDATE OF i"
-_LOCK_FREE = f"{_CASES} WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id FOR UPDATE OF i SKIP LOCKED"
+_LOCK = f"{CASES} WHERE i.id = %s FOR UPDATE OF i"
+_LOCK_FREE = f"{CASES} WHERE i.id = ANY(%s::bigint[]) ORDER BY i.id FOR UPDATE OF i SKIP LOCKED"
 
 
 def lock(incident_id: int) -> Incident:
     """Return the case under its row lock. Raises Incident.DoesNotExist."""
-    rows = read(_LOCK, [incident_id], *_CASE)
+    rows = read(_LOCK, [incident_id], *CASE)
     if not rows:
         raise Incident.DoesNotExist
-    return _joined(*rows[0])
+    return joined(*rows[0])
 
 
 def lock_free(ids: Collection[int]) -> dict[int, Incident]:
     """Return those of the cases that nobody holds, under their row locks."""
-    rows = read(_LOCK_FREE, [sorted(ids)], *_CASE)
-    return {incident.pk: _joined(incident, *joined) for incident, *joined in rows}
-
-
-def _joined(incident: Incident, *joined: Model | None) -> Incident:
-    # Who waited for the lock has the case as it is now, beside what the old one was joined with.
-    for name, row in zip(("category", "owner_department", "owner_area"), joined, strict=True):
-        if row is not None and row.pk == getattr(incident, f"{name}_id"):
-            setattr(incident, name, row)
-    return incident
+    rows = read(_LOCK_FREE, [sorted(ids)], *CASE)
+    return {row[0].pk: joined(*row) for row in rows}
 
 
 def _write(case: Step, before: dict[str, Any]) -> None:

@@ -255,7 +255,7 @@ def test_a_step_is_taken_and_the_case_told_in_few_queries(
     handler.get("/api/v1/incidents/")
     # Session, person, postings; the case, its lock, clocks, deadlines; what is written in one
     # transaction; the case told.
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(18):
         assert take(handler, incident, "accept", {"seen": incident.version}).status_code == 200
 
 

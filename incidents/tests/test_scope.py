@@ -11,7 +11,7 @@ from grids.models import Role
 from grids.queries import Scope
 from incidents.factories import World, actor
 from incidents.models import Incident, Source
-from incidents.queries import visible_incident
+from incidents.queries import incident_for_page, visible_incident
 from incidents.services.intake import Report, report
 
 pytestmark = pytest.mark.django_db
@@ -63,15 +63,25 @@ def test_one_case_is_opened_to_exactly_those_whose_lists_have_it(world):
         for case in cases:
             if case.pk in listed:
                 assert visible_incident(user, scope, case.tracking_code) == case
+                assert incident_for_page(user, scope, case.tracking_code) == case
             else:
                 with pytest.raises(Http404):
                     visible_incident(user, scope, case.tracking_code)
+                with pytest.raises(Http404):
+                    incident_for_page(user, scope, case.tracking_code)
+
+
+def test_one_case_to_act_on_takes_one_query(world, django_assert_num_queries):
+    code, scope = world.accepted().tracking_code, Scope.for_user(world.command)
+    with django_assert_num_queries(1):
+        found = visible_incident(world.command, scope, code)
+        assert (found.owner, found.category) == (world.city, world.rubbish)
 
 
 def test_one_case_and_its_people_and_places_take_two_queries(world, django_assert_num_queries):
     code, scope = world.accepted().tracking_code, Scope.for_user(world.command)
     with django_assert_num_queries(2):
-        found = visible_incident(world.command, scope, code)
+        found = incident_for_page(world.command, scope, code)
         assert found.handler == world.city_handler
         assert (found.owner_department, found.category) == (world.city, world.rubbish)
         assert [found.county, found.town, found.grid] == [world.county, world.town, world.grid]

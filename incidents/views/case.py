@@ -33,7 +33,7 @@ from grids.services import reveal
 from incidents.forms.actions import ACTION_FORMS, ActionForm, TriageForm, in_order, likely_count
 from incidents.forms.errors import put_errors
 from incidents.models import Category, Incident, Tier
-from incidents.queries import choices, visible_incident
+from incidents.queries import choices, incident_for_page, visible_incident
 from incidents.queries.desks import forget_counts
 from incidents.queries.page import CasePage, case_page, open_party_actions
 from incidents.services import routing
@@ -61,7 +61,7 @@ PHONE_ROLES = frozenset({Role.UNIT_HEAD, Role.GRID_WORKER, Role.GRID_CHIEF, Role
 @require_safe
 def incident(request: HttpRequest, code: str) -> HttpResponse:
     """Show a case: what it is, whose turn it is, what can be done, and all that happened."""
-    return _respond(request, _found(request, code))
+    return _respond(request, _whole(request, code))
 
 
 @roles(*STAFF)
@@ -71,10 +71,9 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
     """Show one step's form, or take the step: 409, 422 and 403 keep what was typed."""
     if action not in ACTION_FORMS:
         raise Http404
-    found = _found(request, code)
-    actor = acting(request)
     if request.method != "POST":
-        return _respond(request, found, opened=action)
+        return _respond(request, _whole(request, code), opened=action)
+    found, actor = _found(request, code), acting(request)
     act = ACTION_FORMS[action]
     data, refused = with_files(request)
     form = act.form(data, incident=found, actor=actor)
@@ -88,11 +87,11 @@ def incident_do(request: HttpRequest, code: str, action: str) -> HttpResponse:
         forget_counts(actor.scope)
     except Invalid as error:
         put_errors(form, error)
-        return _respond(request, found, opened=action, form=form, status=422)
+        return _respond(request, _whole(request, code), opened=action, form=form, status=422)
     except GeshiError as error:
         if wants_partial(request) and error.status == 403:
             return JsonResponse({"error": str(error)}, status=403)
-        found = _found(request, code)
+        found = _whole(request, code)
         return _respond(request, found, opened=action, form=form, error=error, status=error.status)
     return _done(request, found, action)
 
@@ -103,7 +102,7 @@ def _done(request: HttpRequest, found: Incident, action: str) -> HttpResponse:
     if not wants_partial(request):
         # A desk that sent the step from its list is where the person wants to be again.
         return redirect(own_address(request.POST.get("next", "")) or there)
-    response = _respond(request, _found(request, found.tracking_code))
+    response = _respond(request, _whole(request, found.tracking_code))
     told = {"toast": {"text": words, "level": "success"}, "geshi:changed": True}
     response.headers["HX-Trigger"] = json.dumps(told)
     if request.POST.get("shell") != "panel":
@@ -182,6 +181,12 @@ def acting(request: HttpRequest) -> Actor:
 
 def _found(request: HttpRequest, code: str) -> Incident:
     found = visible_incident(request.user, request.scope, code)
+    logging.case_code.set(found.tracking_code)
+    return found
+
+
+def _whole(request: HttpRequest, code: str) -> Incident:
+    found = incident_for_page(request.user, request.scope, code)
     logging.case_code.set(found.tracking_code)
     return found
 

@@ -28,7 +28,7 @@ from incidents.forms.errors import put_errors
 from incidents.forms.twins import TwinsAsked
 from incidents.forms.worker import WorkerReportForm, own_areas
 from incidents.models import Incident
-from incidents.queries import choices, desks, visible_incident
+from incidents.queries import choices, desks, incident_for_page
 from incidents.services.twins import take_in
 from incidents.views import shown
 from incidents.views.case import PHONE_ROLES, acting
@@ -180,7 +180,7 @@ def _form_page(
 @require_safe
 def sent(request: HttpRequest, code: str) -> HttpResponse:
     """Show that the report has arrived, and offer to settle it on the spot."""
-    incident = visible_incident(request.user, request.scope, code)
+    incident = incident_for_page(request.user, request.scope, code)
     actor = acting(request)
     can_settle = "handle_on_spot" in {line.action for line in available(actor, incident)}
     allowed = incident.category is None or incident.category.village_allowed
