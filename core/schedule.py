@@ -4,6 +4,8 @@ Every task is a poll that finds its own work, so a tick that comes late does no 
 that is lost is made good by the next. ``expires`` (seconds) lets a busy worker drop old ticks.
 """
 
+from celery.schedules import crontab
+
 BEAT_SCHEDULE = {
     # Twice a second, so that what is due is rarely a second late.
     "sweep-timers": {
@@ -35,6 +37,12 @@ BEAT_SCHEDULE = {
         "task": "core.tasks.draw_papers",
         "schedule": 2.0,
         "options": {"expires": 3},
+    },
+    # At night; one that is missed is made good by the next.
+    "prune": {
+        "task": "core.tasks.prune",
+        "schedule": crontab(hour="2", minute="40"),
+        "options": {"expires": 3600},
     },
     "seal-audit": {
         "task": "core.tasks.seal_audit",

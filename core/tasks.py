@@ -7,7 +7,7 @@ from celery import Task, shared_task
 from celery.signals import before_task_publish
 from django.utils import timezone
 
-from core.services import heartbeat, outbox, papers, sealing, sending, sheets, timers
+from core.services import heartbeat, outbox, papers, pruning, sealing, sending, sheets, timers
 
 # A sweep ends after this many timers, so that one worker process is never held for long.
 SWEEP_AT_MOST = 5000
@@ -50,6 +50,13 @@ def draw_papers() -> None:
     """Draw the paper that waits longest, and erase those whose time is over."""
     papers.forget_old()
     papers.work_due()
+
+
+@shared_task
+def prune() -> None:
+    """Throw away fired timers and delivered messages past their time."""
+    pruning.prune_timers()
+    pruning.prune_messages()
 
 
 @shared_task

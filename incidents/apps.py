@@ -10,11 +10,12 @@ class IncidentsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are only importable once the registry is ready.
-        from core.services import outbox, sheets, timers  # noqa: PLC0415
+        from core.services import outbox, pruning, sheets, timers  # noqa: PLC0415
         from grids import closing, moves  # noqa: PLC0415
         from grids import needs as doors  # noqa: PLC0415
         from grids.services import duty, forget_visits, reveal  # noqa: PLC0415
         from incidents import audit_words, desks  # noqa: PLC0415
+        from incidents.queries import timed  # noqa: PLC0415
         from incidents.services import (  # noqa: PLC0415
             answering,
             asking,
@@ -42,6 +43,9 @@ class IncidentsConfig(AppConfig):
         timers.register("suspension_over", handling.on_suspension_over)
         timers.register("callback_over", verification.on_callback_over)
         timers.register("answer_over", answering.on_answer_over)
+        pruning.register("clock", timed.clocks_of_open)
+        pruning.register("incident", timed.open_incidents)
+        pruning.register(standing.SUBJECT, timed.calls_of_open)
         outbox.register("notice", notices.deliver)
         outbox.register("reporter", telling.tell_reporters)
         sheets.register(hotline_sheet.SHEET)

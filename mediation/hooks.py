@@ -7,13 +7,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from core.channels.events import Group
-from core.services import timers
+from core.services import pruning, timers
 from grids import closing, moves
 from grids.desks import Desk, register
 from incidents.registry import register_handover, register_notice
 from incidents.services import retention
 from mediation import audit_words
 from mediation.models import LIST_ROLES
+from mediation.queries import timed_disputes
 from mediation.services import deadlines, moving, registering
 from mediation.services.retention import forget_phones
 from mediation.workflow import NOTICE_KINDS
@@ -32,6 +33,7 @@ def connect() -> None:
     """Register timers, the hand-over from incidents, what is forgotten, and the desk."""
     timers.register(deadlines.DEADLINE, deadlines.month_is_over)
     timers.register(deadlines.FOLLOW_UP, deadlines.visit_is_due)
+    pruning.register(deadlines.SUBJECT, timed_disputes)
     retention.register("party_phone", forget_phones, subject_type="dispute")
     moves.register(
         "mediation",

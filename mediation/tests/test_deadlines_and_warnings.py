@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from core.errors import Invalid
 from core.models import OutboxMessage, Timer
-from core.services import outbox, timers
+from core.services import outbox, pruning, timers
 from grids.factories import DepartmentFactory, person
 from grids.models import Role
 from incidents.models import Notice
@@ -234,3 +234,11 @@ def test_settled_in_a_session_the_month_still_runs_until_the_agreement(dispute, 
     sessions.record_step(dispute_id=dispute.pk, session=settled, actor=Actor.for_user(worker))
     timers.sweep(now=dispute.due_at)
     assert Dispute.objects.overdue(dispute.due_at + timedelta(seconds=1)).count() == 1
+
+
+def test_a_dispute_keeps_its_timers_until_it_has_ended(dispute):
+    timers.sweep(now=dispute.due_at)
+    later = dispute.due_at + timedelta(days=400)
+    assert pruning.prune_timers(now=later) == 0
+    Dispute.objects.filter(pk=dispute.pk).update(state=DisputeState.WITHDRAWN, ended_at=later)
+    assert pruning.prune_timers(now=later) == 2
