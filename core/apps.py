@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from core import lookups  # noqa: F401  registers itself
+
 
 class CoreConfig(AppConfig):
     name = "core"

@@ -166,7 +166,7 @@ def _claim(*, now: datetime, batch: int, after: OutboxMessage | None) -> list[Ou
         due.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)[:batch]
     )
     # Counted before trying, so a message that kills its process dies too in the end.
-    OutboxMessage.objects.filter(pk__in=[message.pk for message in messages]).update(
+    OutboxMessage.objects.filter(pk__any_of=[message.pk for message in messages]).update(
         state=State.IN_FLIGHT, claimed_at=now, attempts=F("attempts") + 1
     )
     for message in messages:
@@ -178,7 +178,7 @@ def _claim(*, now: datetime, batch: int, after: OutboxMessage | None) -> list[Ou
 def _deliver(topic: str, messages: list[OutboxMessage], *, now: datetime | None) -> int:
     """Deliver messages of a topic that were claimed together; return how many were delivered."""
     claimed = OutboxMessage.objects.filter(
-        pk__in=[message.pk for message in messages],
+        pk__any_of=[message.pk for message in messages],
         state=State.IN_FLIGHT,
         claimed_at=messages[0].claimed_at,
     )

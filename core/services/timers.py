@@ -48,7 +48,7 @@ class SweepResult:
 def register(kind: str, handler: Handler) -> None:
     """Say what happens when timers of ``kind`` are due. Called from AppConfig.ready.
 
-    ``handler(timers, now)`` gets claimed timers of its kind and runs inside the sweep's
+    ``handler(timers, now)`` gets claimed timers of its kinds and runs inside the sweep's
     transaction. It must look at its subjects again under their row locks, because a timer may
     come a moment after the thing it waited for was done.
 
@@ -135,7 +135,7 @@ def sweep(
         with transaction.atomic():
             timers = _claim(now=moment, batch=batch, after=after, left=left)
             done, errors = _fire(timers, moment)
-            Timer.objects.filter(pk__in=done).update(fired_at=moment)
+            Timer.objects.filter(pk__any_of=done).update(fired_at=moment)
             for timer, error in errors:
                 _push_forward(timer, error, moment)
         fired += len(done)
@@ -154,35 +154,36 @@ def _claim(*, now: datetime, batch: int, after: Timer | None, left: set[int]) ->
     if after is not None:
         due = due.filter(Q(due_at__gt=after.due_at) | Q(pk__gt=after.pk), due_at__gte=after.due_at)
     if left:
-        due = due.exclude(pk__in=left)
+        due = due.exclude(pk__any_of=left)
     return list(due.order_by("due_at", "pk").select_for_update(skip_locked=True)[:batch])
 
 
 def _fire(timers: list[Timer], now: datetime) -> tuple[list[int], list[tuple[Timer, Exception]]]:
     """Call the handlers; return the ids that fired, and the timers that raised with their error."""
-    groups: dict[str, list[Timer]] = defaultdict(list)
+    groups: dict[Handler, list[Timer]] = defaultdict(list)
     for timer in timers:
-        groups[timer.kind].append(timer)
+        groups[_handlers.get(timer.kind, _unknown)].append(timer)
     done: list[int] = []
     errors: list[tuple[Timer, Exception]] = []
-    for kind, group in groups.items():
+    for handler, group in groups.items():
         try:
-            done += _call(kind, group, now)
+            done += _call(handler, group, now)
         except Exception:
             for timer in group:
                 try:
-                    done += _call(kind, [timer], now)
+                    done += _call(handler, [timer], now)
                 except Exception as error:
                     if not _busy(error):
                         errors.append((timer, error))
     return done, errors
 
 
-def _call(kind: str, timers: list[Timer], now: datetime) -> list[int]:
+def _unknown(timers: list[Timer], now: datetime) -> None:
+    raise LookupError(f"no handler is registered for timers of kind {timers[0].kind!r}")
+
+
+def _call(handler: Handler, timers: list[Timer], now: datetime) -> list[int]:
     """Run the handler in a savepoint; return the ids of the timers that fired."""
-    handler = _handlers.get(kind)
-    if handler is None:
-        raise LookupError(f"no handler is registered for timers of kind {kind!r}")
     with transaction.atomic():
         later = {timer.pk for timer in handler(timers, now) or ()}
     return [timer.pk for timer in timers if timer.pk not in later]

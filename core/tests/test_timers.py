@@ -57,6 +57,18 @@ class TestOneSweep:
         sweep(now=NOW)
         assert calls == [10]
 
+    def test_calls_a_handler_of_two_kinds_once_for_both_of_a_batch(self):
+        calls = []
+
+        def handler(due, now):
+            calls.append({timer.kind for timer in due})
+
+        timers.register("warn", handler)
+        timers.register("due", handler)
+        set_timers([spec(1, kind="warn"), spec(1, kind="due")])
+        assert sweep(now=NOW).fired == 2
+        assert calls == [{"warn", "due"}]
+
     def test_fires_what_a_handler_set_and_is_due_already(self, fired):
         @timers.on("first")
         def first(due, now):

@@ -87,10 +87,10 @@ _OF_CLOCK = tuple(
 def on_clock_timers(timers: list[Timer], now: datetime) -> list[Timer]:
     """Warn, mark late or climb for each timer; return those whose case is busy just now."""
     ids = {timer.subject_id for timer in timers}
-    of_clocks = StageClock.objects.filter(pk__in=ids).values_list("incident_id", flat=True)
-    cases = lock_free(set(of_clocks))
+    named = StageClock.objects.filter(pk__any_of=ids)
+    cases = lock_free(set(named.values_list("incident_id", flat=True)))
     # Read under the locks: a step that was waited for may have changed them.
-    clocks = StageClock.objects.select_related("party__department").in_bulk(ids)
+    clocks = {clock.pk: clock for clock in named.select_related("party__department")}
     batch = _Batch(now)
     busy: list[Timer] = []
     taken: dict[int, int] = {}

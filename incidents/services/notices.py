@@ -13,7 +13,7 @@ from incidents.workflow import Actor
 def deliver(messages: list[OutboxMessage]) -> None:
     """Write the notices of outbox messages, once, and tell them by channels their readers chose."""
     keys = [message.key for message in messages]
-    known = set(Notice.objects.filter(key__in=keys).values_list("key", flat=True))
+    known = set(Notice.objects.filter(key__any_of=keys).values_list("key", flat=True))
     notices = [_notice(message) for message in messages if message.key not in known]
     insert_rows(notices)
     telling.tell_notices(notices)

@@ -308,12 +308,11 @@ def settle(case: Step, before: dict[str, Any]) -> tuple[Fields, list[Model]]:
     if case._clocks is not None:
         running = [(c.due_at, c.unit) for c in case._clocks if c.due_at and not c.finished_at]
         incident.due_at, incident.due_unit = min(running, default=(NO_DUE, ""))
-    now = incident.__dict__
-    changed = tuple(
-        field
-        for field in incident._meta.concrete_fields
-        if field.attname in now and now[field.attname] != before.get(field.attname)
-    )
+    changed = {
+        name
+        for name, value in incident.__dict__.items()
+        if value is not (old := before.get(name)) and value != old
+    }
     event = Event(
         incident_id=incident.pk,
         seq=incident.last_seq,
@@ -354,7 +353,7 @@ def settle(case: Step, before: dict[str, Any]) -> tuple[Fields, list[Model]]:
             grid_id=incident.grid_id,
         )
         rows.append(entry)
-    return changed, rows
+    return tuple(f for f in incident._meta.concrete_fields if f.attname in changed), rows
 
 
 def attach(case: Step) -> None:

@@ -127,7 +127,7 @@ def tell_notices(notices: Collection[Notice]) -> None:
     """
     emergencies = set(
         Incident.objects.filter(
-            pk__in={notice.incident_id for notice in notices}, urgency=Urgency.EMERGENCY
+            pk__any_of={notice.incident_id for notice in notices}, urgency=Urgency.EMERGENCY
         ).values_list("pk", flat=True)
     )
     addresses = [
