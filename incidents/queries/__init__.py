@@ -3,6 +3,7 @@
 from incidents.queries.case import (
     accept_time_left,
     acted_in_round,
+    forget_unread,
     incident_for_page,
     notice_branches,
     notices_for,
@@ -17,6 +18,7 @@ from incidents.queries.case import (
 __all__ = [
     "accept_time_left",
     "acted_in_round",
+    "forget_unread",
     "incident_for_page",
     "notice_branches",
     "notices_for",

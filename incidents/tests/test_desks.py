@@ -306,6 +306,15 @@ def test_the_bell_counts_what_is_unread_until_it_is_read(world):
     client.post("/notices/read/", {"up_to": "x' or 1=1"})
 
 
+def test_the_bell_is_counted_once_for_pages_opened_one_after_another(
+    world, django_assert_num_queries
+):
+    notice("dispatched", incident=world.report(), department=world.city)
+    scope = Scope.for_user(world.city_handler)
+    with django_assert_num_queries(1):
+        assert {unread_count(world.city_handler, scope) for _page in range(3)} == {1}
+
+
 def away_today(posting, substitute):
     today = timezone.localdate()
     days = {"valid_from": today, "valid_to": today + timedelta(days=3)}

@@ -13,7 +13,7 @@ from core.paging import keyset_page
 from grids.access import authenticated
 from grids.phone import phone_tabs
 from incidents.models import Notice
-from incidents.queries import notice_branches
+from incidents.queries import forget_unread, notice_branches
 from incidents.registry import NoticeKind, notice_kinds
 from incidents.services.notices import mark_read
 from incidents.views.case import PHONE_ROLES, acting
@@ -52,6 +52,7 @@ def read(request: HttpRequest) -> HttpResponse:
     up_to = request.POST.get("up_to", "")
     if up_to.isdecimal() and len(up_to) < 19:
         mark_read(actor=acting(request), up_to=int(up_to))
+        forget_unread(request.user)
     return redirect("notices")
 
 
