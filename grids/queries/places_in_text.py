@@ -61,13 +61,14 @@ def _named_areas(county: Area) -> list[_Named]:
     return remembered(f"places:names:{county.pk}", read, NAMES_KEPT)
 
 
-def place_of_text(text: str, *, county: Area) -> Place | None:
+def place_of_text(text: str, *, county: Area, inside: Area | None = None) -> Place | None:
     """Return the most precise area of ``county`` that ``text`` names without doubt, else None.
 
     Towns are looked for first; a village name counts when it is unique inside
     the towns named, or unique in the whole county. Two candidates are no answer:
-    names repeat, and a wrong village is worse than the town alone. Names may be
-    up to a minute old.
+    names repeat, and a wrong village is worse than the town alone. ``inside`` is an
+    area known already: only what lies below it is an answer, and of several of one name
+    the one there. Names may be up to a minute old.
     """
     if len(text.strip()) < 2:
         return None
@@ -81,11 +82,11 @@ def place_of_text(text: str, *, county: Area) -> Place | None:
     if towns:
         villages = [(v, s) for v, s in villages if any(v.path.startswith(t.path) for t in towns)]
     longest = max((size for _village, size in villages), default=0)
-    best = [village for village, size in villages if size == longest]
-    if len(best) == 1:
-        return _place_of_named(best[0])
-    if len(towns) == 1:
-        return _place_of_named(towns[0])
+    known = inside or county
+    for found in ([village for village, size in villages if size == longest], towns):
+        below = [row for row in found if row.path != known.path and row.path.startswith(known.path)]
+        if len(below) == 1:
+            return _place_of_named(below[0])
     return None
 
 

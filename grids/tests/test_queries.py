@@ -183,6 +183,23 @@ def test_two_towns_and_no_village_are_no_answer(county):
     assert place_of_text("东关镇到柳河乡的路坏了", county=county.county) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "village"),
+    [
+        ("大王庄路灯不亮", 0),
+        ("东关镇大王庄路灯不亮", 0),
+        ("东关新村井盖丢了", 1),
+        ("柳河乡大王庄路灯不亮", None),  # another town's
+        ("柳河新村到大王庄的路", None),  # the longer name is another town's
+        ("东关镇政府门前积水", None),  # no narrower than what is known
+    ],
+)
+def test_inside_a_town_that_is_known_only_its_own_villages_are_an_answer(county, text, village):
+    place = place_of_text(text, county=county.county, inside=county.towns[0])
+    found = place and place.village_id
+    assert found == (None if village is None else county.villages[village].pk)
+
+
 @pytest.mark.parametrize("text", ["", " ", "路", "不知道在哪里", "\0", "王" * 10_000])
 def test_words_without_a_place_have_none(county, text):
     assert place_of_text(text, county=county.county) is None

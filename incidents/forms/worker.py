@@ -42,28 +42,32 @@ class WorkerReportForm(forms.Form):
         self.fields["area"].choices = [(key, area.name) for key, area in self.areas.items()]
 
     def report(self, *, with_point: bool = True) -> Report:
-        """Return the report; without a usable position it lies in the worker's own grid."""
+        """Return the report; without a usable position it lies in the worker's own grid.
+
+        What was refused is left out, so that the rest can be compared with open cases.
+        """
         data = self.cleaned_data
         point = with_point and data["lat"] is not None and data["lon"] is not None
         area = self.areas.get(data["area"]) or next(iter(self.areas.values()), None)
         return Report(
             text=data["text"],
             source=Source.WORKER,
-            key=data["key"] or uuid.uuid4(),
+            key=data.get("key") or uuid.uuid4(),
             latitude=data["lat"] if point else None,
             longitude=data["lon"] if point else None,
-            address=data["address"],
+            address=data.get("address", ""),
             area=None if point else area,
-            category=data["category"],
+            category=data.get("category"),
             emergency=data["emergency"],
-            photo_ids=data["photos"],
+            photo_ids=data.get("photos", ()),
         )
 
 
 class DeskReportForm(WorkerReportForm):
     """A report somebody else made: by the hotline, in a meeting, at an inspection.
 
-    Where the desk stands says nothing about the place; a county's desk leaves it to the words.
+    Where a town's or the county's desk stands says little about the place: the words say more,
+    unless whoever writes them down declines what is read from them (``as_chosen``).
     """
 
     SOURCES = (Source.HOTLINE, Source.INSPECTION, Source.MEETING)
@@ -71,6 +75,7 @@ class DeskReportForm(WorkerReportForm):
     source = forms.ChoiceField(label=_("How it came in"), widget=forms.RadioSelect)
     name = forms.CharField(label=_("Reporter's name"), max_length=40, required=False)
     phone = PhoneField(label=_("Reporter's phone"))
+    as_chosen = forms.BooleanField(required=False)
 
     def __init__(self, data: Any = None, **more: Any) -> None:
         super().__init__(data, **more)
@@ -80,13 +85,12 @@ class DeskReportForm(WorkerReportForm):
     def report(self, *, with_point: bool = True) -> Report:
         """Return the report with how it came in and who made it."""
         data, sent = self.cleaned_data, super().report(with_point=with_point)
-        county = sent.area is not None and sent.area.level == Level.COUNTY
         return replace(
             sent,
             source=data["source"],
             name=data["name"],
             phone=data["phone"],
-            area=None if county else sent.area,
+            area_holds=data["as_chosen"],
         )
 
 

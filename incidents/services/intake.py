@@ -20,7 +20,7 @@ from core.family import insert_family
 from core.masking import mask_text
 from core.places import to_wgs84
 from core.text import bigrams
-from grids.models import Area
+from grids.models import Area, Level
 from grids.queries import Place, place_of_area, place_of_point, place_of_text, the_county
 from incidents import emergencies, reading_text
 from incidents.models import (
@@ -39,12 +39,15 @@ from incidents.workflow import RESIDENT, Actor
 # Letters and digits nobody mistakes for one another when reading aloud.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TEXT_LIMIT = 5000
+# Levels that say too little of where something is to be looked for by its words.
+_WIDE = frozenset({Level.COUNTY, Level.TOWN})
 
 
 @dataclass(frozen=True)
 class Report:
     """What a reporter sends. ``key`` is the sender's own UUID; the same key is the same report.
 
+    A county or town as ``area`` is narrowed to the village the words name, unless ``area_holds``.
     ``sender`` is the name of the system that passes it on, if one does; ``emergency`` marks what
     no word of the text may show to be one.
     """
@@ -57,6 +60,7 @@ class Report:
     coordinate_system: str = "wgs84"
     address: str = ""
     area: Area | None = None
+    area_holds: bool = False
     category: Category | None = None
     name: str = ""
     phone: str = ""
@@ -178,7 +182,7 @@ def _insert(
 def find_place(report: Report, text: str) -> tuple[Place, Point | None]:
     """Return the place and the WGS-84 point: from the point, the area given, or the words.
 
-    Raises Invalid for a place off the map, and for a county that is not set up (1–3 queries).
+    Raises Invalid for a place off the map, and for a county that is not set up (1–4 queries).
     """
     if (report.latitude is None) != (report.longitude is None):
         raise Invalid(_("Give both latitude and longitude, or neither."), field="lat")
@@ -190,15 +194,18 @@ def find_place(report: Report, text: str) -> tuple[Place, Point | None]:
         if found is not None:
             return found, location
         raise Invalid(_("This place is outside the county. Please move the mark."), field="lat")
-    if report.area is not None:
-        return place_of_area(report.area), None
+    given = report.area
+    if given is not None and given.level not in _WIDE:
+        return place_of_area(given), None
     county = the_county()
     if county is None:
         raise Invalid(_("The county is not set up yet: its areas must be imported first."))
     words = f"{report.address} {text}" if report.address else text
-    found = place_of_text(words, county=county)
+    found = None if report.area_holds else place_of_text(words, county=county, inside=given)
     if found is not None:
         return found, None
+    if given is not None and given.level != Level.COUNTY:
+        return place_of_area(given), None
     return Place(area_id=county.pk, county_id=county.pk, found_by=FoundBy.COUNTY), None
 
 

@@ -151,9 +151,9 @@ class TestDesk:
             "phone": "19900001234",
         }
 
-    @pytest.mark.parametrize("role", [Role.COMMAND, Role.VILLAGE_OFFICE])
+    @pytest.mark.parametrize("role", [Role.COMMAND, Role.TOWN_ADMIN, Role.VILLAGE_OFFICE])
     def test_a_call_about_an_open_case_is_shown_it_and_merged(self, world, lead, role):
-        place = world.county if role == Role.COMMAND else world.village
+        place = {Role.COMMAND: world.county, Role.TOWN_ADMIN: world.town}.get(role, world.village)
         desk, form = as_(person(role, place)), self.form(world)
         shown = desk.post("/desk/report/twins/", form).content.decode()
         assert lead.text in shown
@@ -161,6 +161,33 @@ class TestDesk:
         twin = Incident.objects.exclude(pk=lead.pk).get()
         assert done.url == f"/incidents/{twin.tracking_code}/"
         assert (twin.merged_into, twin.contact.phone) == (lead, "19900001234")
+
+    def test_it_is_said_of_the_caller_not_of_whoever_writes_it_down(self, world, lead):
+        shown = as_(world.command).post("/desk/report/twins/", self.form(world)).content.decode()
+        assert "反映人仍有单独的查询码" in shown
+        assert "您" not in shown
+        assert "我反映" not in shown
+
+    def test_a_town_s_village_is_read_from_the_words_said_and_may_be_declined(self, world, lead):
+        """大王庄 stands in both towns: at a town's desk its own is meant."""
+        desk = as_(world.town_admin)
+        form = {**self.form(world), "address": "大王庄桥头"}
+        shown = desk.post("/desk/report/twins/", form).content.decode()
+        assert f"{world.town.name} · {world.village.name}" in shown
+        assert lead.text in shown
+        declined = {**form, "as_chosen": "1"}
+        again = desk.post("/desk/report/twins/", declined).content.decode()
+        assert 'name="as_chosen" value="1" checked' in again
+        desk.post("/desk/report/", {**form, "asked": "1"})
+        desk.post("/desk/report/", {**declined, "asked": "1"})
+        first, second = Incident.objects.exclude(pk=lead.pk).order_by("pk")
+        assert (first.village, first.found_by) == (world.village, "address")
+        assert (second.area, second.found_by) == (world.town, "given")
+
+    def test_the_county_s_desk_may_decline_a_place_too(self, world):
+        form = {**self.form(world), "as_chosen": "1"}
+        as_(world.command).post("/desk/report/", form)
+        assert Incident.objects.get().found_by == "county"
 
     def test_without_scripts_it_is_a_step_before_writing_down(self, world, lead):
         desk, form = as_(world.command), {**self.form(world), "ask_twins": "1"}
@@ -170,6 +197,11 @@ class TestDesk:
         assert "李四" in page
         desk.post("/desk/report/", {**form, "asked": "1", "same_as": choice_in(page)})
         assert Incident.objects.exclude(pk=lead.pk).get().state == State.DUPLICATE
+
+    @pytest.mark.parametrize("wrong", [{"photos": "gone"}, {"key": "x"}])
+    def test_what_is_wrong_with_the_rest_does_not_hold_them_back(self, world, lead, wrong):
+        answer = as_(world.command).post("/desk/report/twins/", {**self.form(world), **wrong})
+        assert lead.text in answer.content.decode()
 
     def test_a_form_not_whole_yet_is_shown_none(self, world, lead):
         form = {**self.form(world), "phone": "12"}

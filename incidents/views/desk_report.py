@@ -24,7 +24,7 @@ from incidents.forms.twins import TwinsAsked
 from incidents.forms.worker import DeskReportForm, own_areas
 from incidents.services.twins import take_in
 from incidents.views.case import acting
-from incidents.views.twins import chosen_by_staff, twins_for_staff
+from incidents.views.twins import chosen_by_staff, place_read, twins_for_staff
 from incidents.views.uploads import with_files
 
 
@@ -69,5 +69,6 @@ def _page(
         "upload_url": reverse("photos"),
         "twins": twins,
         "asked": bool(twins),
+        "read": place_read(form),
     }
     return render(request, "incidents/desk_report.html", context, status=status)
