@@ -17,6 +17,7 @@ from core.services.timers import set_timers
 from governance.demo import stories
 from governance.demo.coverage import build_coverage
 from governance.demo.disputes import build_disputes
+from governance.demo.duty import build_duty
 from governance.demo.emergencies import build_emergencies
 from governance.demo.households import build_households
 from governance.demo.inspections import build_inspections
@@ -66,6 +67,7 @@ def build(*, phase: Phase, shape: dict | None = None, incidents: int = stories.C
         build_households(county, people, progress=phase("Households and visits", 1300))
         build_network(county, people, progress=phase("Alliances and themes", 5000))
         build_roster(county, progress=phase("Leaves and grids without a chief", 500))
+        build_duty(county)
         build_reorganisation(county, people)
         build_worker_files(progress=phase("Workers' files and cards", 48))
         setting = stories.Setting(county, people, timezone.now(), incidents)

@@ -9,16 +9,18 @@ from datetime import date
 from django.db import transaction
 from django.utils import timezone
 
-from grids.models import Area, Department, Role, User
+from grids.models import Area, Department, Posting, Role, User
 from grids.queries import demo_accounts
-from incidents.models import EmergencyCall, EmergencyKind, Incident, Source, State
-from incidents.services import handling, splitting, standing, verification
+from incidents.models import Category, EmergencyCall, EmergencyKind, Source
+from incidents.services import dispatching, handling, splitting, standing, verification
 from incidents.services.intake import Report, report
 from incidents.services.splitting import Task
 from incidents.services.standing import CallTerm
 from incidents.workflow import Actor
 
 SINCE = date(2026, 1, 1)
+# The item of the case that is split, and the department that another's task is for.
+SPLIT_AS, DRAINS = "HW-01", "ZJ"
 # kind → who is called, each with so many seconds.
 ORDERS = {
     EmergencyKind.FIRE: (
@@ -33,7 +35,7 @@ ORDERS = {
 
 
 def build_emergencies(county: Area) -> None:
-    """Write the orders, one emergency somebody has, and one case in three tasks."""
+    """Write the orders, one emergency somebody has, and one case split into tasks."""
     held = {posting.role: posting for posting in demo_accounts()}
     command = held[Role.COMMAND].user
     for kind, steps in ORDERS.items():
@@ -48,9 +50,7 @@ def build_emergencies(county: Area) -> None:
     worker = held[Role.GRID_WORKER]
     if worker.area is not None:
         _emergency(worker.area, worker.user)
-    handler = held[Role.DEPARTMENT_HANDLER]
-    if handler.department is not None:
-        _split(handler.department, handler.user)
+        _split(worker.area, worker.user)
 
 
 def _emergency(grid: Area, worker: User) -> None:
@@ -65,28 +65,48 @@ def _emergency(grid: Area, worker: User) -> None:
         standing.acknowledge(call_id=first.pk, actor=Actor.for_user(worker))
 
 
-def _split(department: Department, handler: User) -> None:
-    mine = Incident.objects.filter(
-        owner_department=department, state__in=[State.ACCEPTED, State.ARRIVED], parent=None
+def _split(grid: Area, worker: User) -> None:
+    """Split a department's case of the worker's grid: a task in each state one looks at."""
+    category = Category.objects.select_related("owner").get(code=SPLIT_AS)
+    department = category.owner
+    assert department is not None
+    works = Department.objects.get(county=department.county, code=DRAINS)
+    handler, colleague = _staff(department, is_demo=True), _staff(department, is_demo=False)
+    command = Actor.for_user(User.objects.get(username="command"))
+    office = User.objects.get(username="village")
+    village = Posting.objects.get(user=office, role=Role.VILLAGE_OFFICE).area
+    sent = Report(
+        text="夜市收摊后污水和杂物没人清，地面打滑，雨水口也堵了",
+        source=Source.RESIDENT,
+        area=grid,
     )
-    whole = mine.filter(overdue_at=None).order_by("-pk").first() or mine.order_by("-pk").first()
-    if whole is None:
-        return
-    other = Department.objects.filter(county=department.county, active=True).exclude(
-        pk=department.pk
-    )
-    actor = Actor.for_user(handler)
-    done, *_rest = splitting.split(
-        incident_id=whole.pk,
-        actor=actor,
+    whole, _new = report(sent)
+    step = {"incident_id": whole.pk}
+    dispatching.triage(**step, actor=command, category=category, send=False)
+    dispatching.dispatch(**step, actor=command, department=department)
+    handling.accept(**step, actor=handler)
+    looked, answered, _waits, begun = splitting.split(
+        **step,
+        actor=handler,
         tasks=[
-            Task("现场拍照取证，划定处理范围", 4, "working_hours", department=department),
-            Task("协助核对地下管线走向并出具意见", 2, "working_days", department=other[0]),
-            Task("组织清理并恢复原状", 3, "working_days", department=department),
+            Task("现场拍照取证，划定清理范围", 4, "working_hours", department=department),
+            Task("通知周边摊主和住户，清出作业场地", 1, "working_days", area=grid),
+            Task("疏通堵塞的雨水口", 2, "working_days", department=works),
+            Task("组织保洁员清运杂物、冲洗地面", 3, "working_days", area=village),
         ],
     )
-    handling.accept(incident_id=done.pk, actor=actor)
-    handling.respond(incident_id=done.pk, actor=actor, result="已拍照取证，范围已划定")
-    colleague = User.objects.filter(postings__department=department).exclude(pk=handler.pk).first()
-    if colleague is not None:
-        verification.verify_pass(incident_id=done.pk, actor=Actor.for_user(colleague))
+    handling.accept(incident_id=looked.pk, actor=handler)
+    handling.respond(incident_id=looked.pk, actor=handler, result="已拍照取证，范围已划定")
+    verification.verify_pass(incident_id=looked.pk, actor=colleague)
+    handling.accept(incident_id=answered.pk, actor=Actor.for_user(worker))
+    handling.respond(
+        incident_id=answered.pk,
+        actor=Actor.for_user(worker),
+        result="摊主和住户已逐户通知，作业场地已清出",
+    )
+    handling.accept(incident_id=begun.pk, actor=Actor.for_user(office))
+
+
+def _staff(department: Department, *, is_demo: bool) -> Actor:
+    people = User.objects.filter(postings__department=department, is_demo=is_demo)
+    return Actor.for_user(people.order_by("pk")[0])

@@ -13,11 +13,13 @@ from governance.demo.build import build
 from grids.models import (
     NEVER,
     Area,
+    DutyShift,
     Household,
     HouseholdLink,
     Level,
     Posting,
     Reorganisation,
+    Role,
     Visit,
 )
 from grids.services.reorganisation_plan import make_plan
@@ -85,6 +87,19 @@ def test_nobody_rates_what_was_not_verified(county):
 def test_the_county_shows_its_states(county):
     shown = set(Incident.objects.values_list("state", flat=True))
     assert {State.CLOSED, State.SUSPENDED, State.OBJECTED, State.WHISTLED} <= shown
+
+
+def test_one_case_is_split_into_tasks_in_every_state_one_looks_at(county):
+    whole = Incident.objects.get(task_count__gt=0)
+    states = Incident.objects.filter(parent=whole).order_by("pk").values_list("state", flat=True)
+    assert list(states) == [State.CLOSED, State.RESPONDED, State.DISPATCHED, State.ACCEPTED]
+
+
+def test_some_workers_are_on_duty_and_the_one_to_try_it_with_is_not(county):
+    on_duty = DutyShift.objects.running(timezone.now())
+    workers = Posting.objects.current().filter(role=Role.GRID_WORKER)
+    assert 0 < on_duty.count() < workers.count()
+    assert not on_duty.filter(user__is_demo=True).exists()
 
 
 def test_the_figures_are_those_of_a_full_recount(county):
