@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.widgets import DayInput
 from grids.models import Area, Department, Level
-from incidents.forms.fields import CHOOSE, NoteField, PhotosField, QuickSelect
+from incidents.forms.fields import CHOOSE, CategoryField, NoteField, PhotosField, QuickSelect
 from incidents.models import InspectedKind, Inspection, InspectionItem
 from incidents.models.inspection import DAYS_MOST
 from incidents.queries import choices
@@ -35,26 +35,22 @@ class ItemForm(forms.Form):
 
     pk = forms.IntegerField(required=False, widget=forms.HiddenInput)
     text = forms.CharField(label=_("What to look at"), max_length=100, required=False)
-    category = forms.ChoiceField(label=_("Category"), required=False, widget=QuickSelect)
+    category = CategoryField(label=_("Category"), required=False)
     department = forms.ChoiceField(label=_("Whose duty"), required=False, widget=QuickSelect)
     days = forms.IntegerField(
         label=_("Days to put it right"), min_value=1, max_value=DAYS_MOST, required=False
     )
 
-    def __init__(
-        self, data: Any = None, *, categories: Any, departments: Sequence[Department], **more: Any
-    ) -> None:
+    def __init__(self, data: Any = None, *, departments: Sequence[Department], **more: Any) -> None:
         super().__init__(data, **more)
-        self.categories = {str(row.pk): row for row in categories}
         self.departments = {str(row.pk): row for row in departments}
-        self.fields["category"].choices = [CHOOSE, *choices.category_groups()]
         owners = [(key, row.label) for key, row in self.departments.items()]
         self.fields["department"].choices = [("", _("As the category says")), *owners]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if data.get("text", "").strip():
-            if not data.get("category"):
+            if "category" not in self.errors and not data.get("category"):
                 self.add_error("category", _("Choose a category first."))
             if "days" not in self.errors and not data.get("days"):
                 self.add_error("days", _("Between 1 and %(n)s days.") % {"n": DAYS_MOST})
@@ -67,7 +63,7 @@ class ItemForm(forms.Form):
             return None
         return ItemFields(
             text=data["text"],
-            category=self.categories[data["category"]],
+            category=data["category"],
             days=data["days"],
             department=self.departments.get(data["department"]),
             pk=data["pk"],
@@ -127,7 +123,6 @@ class InspectionForm(forms.Form):
         self.lines = self._lines(data, items)
 
     def _lines(self, data: Any, items: list[InspectionItem]) -> list[ItemForm]:
-        categories = choices.categories()
         count = max(LEAST_LINES, len(items) + BLANK_LINES)
         if data is not None:
             count = sum(f"item{n}-text" in data for n in range(ITEMS_MOST + 1))
@@ -148,7 +143,6 @@ class InspectionForm(forms.Form):
                     data,
                     prefix=f"item{n}",
                     initial=initial,
-                    categories=categories,
                     departments=self.offices,
                 )
             )

@@ -26,12 +26,12 @@ def categories(*, village_only: bool = False) -> list[Category]:
 
 
 def category(pk: str, *, village_only: bool = False) -> Category | None:
-    """Return one of them by its id (1 query)."""
-    return _active(village_only).filter(pk=pk).first()
+    """Return one of them by its id, with its owner (1 query)."""
+    return _active(village_only).select_related("owner").filter(pk=pk).first()
 
 
 def _active(village_only: bool) -> QuerySet[Category]:
-    rows = Category.objects.filter(active=True).select_related("owner")
+    rows = Category.objects.filter(active=True)
     return rows.filter(village_allowed=True) if village_only else rows
 
 
