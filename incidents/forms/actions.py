@@ -44,6 +44,8 @@ from incidents.workflow import Actor, Right, rights
 
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
 HANDOVER_LABELS = {"mediation": _("Mediation")}
+READ_BY_REPORTER = _("The reporter reads this.")
+REPORTER_IS_TOLD = _("The reporter is told when it is approved.")
 
 
 class ActionForm(forms.Form):
@@ -67,7 +69,17 @@ class ActionForm(forms.Form):
         self.incident, self.actor = incident, actor
         super().__init__(data, initial={"seen": incident.version, **(initial or {})})
         self.use_required_attribute = True
+        if incident.parent_id:
+            self._leave_reporter_out()
         self.prepare()
+
+    def _leave_reporter_out(self) -> None:
+        """A task has no reporter: whoever gave it reads instead."""
+        for one in self.fields.values():
+            if one.help_text is READ_BY_REPORTER:
+                one.help_text = _("Whoever gave the task reads this.")
+            elif one.help_text is REPORTER_IS_TOLD:
+                one.help_text = ""
 
     def prepare(self) -> None:
         """Fill choices in from the case; called once the fields stand."""
@@ -115,12 +127,12 @@ class ReasonForm(ActionForm):
 
 
 class RecallForm(ReasonForm):
-    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
+    reason = NoteField(label=_("Reason"), help_text=READ_BY_REPORTER)
 
 
 class UnmergeForm(ReasonForm):
     hint = _("It goes back to where it stood, with the time it had left.")
-    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
+    reason = NoteField(label=_("Reason"), help_text=READ_BY_REPORTER)
 
 
 class RemarkForm(ActionForm):
@@ -132,7 +144,7 @@ class RemarkForm(ActionForm):
 
 class ResultForm(ActionForm):
     passed = ("result",)
-    result = NoteField(label=_("What was done"), rows=4, help_text=_("The reporter reads this."))
+    result = NoteField(label=_("What was done"), rows=4, help_text=READ_BY_REPORTER)
     photos = PhotosField(label=_("Photos of the result"), required=False)
 
     def prepare(self) -> None:
@@ -464,7 +476,7 @@ class ExtensionForm(ActionForm):
     passed = ("amount", "unit", "reason")
     amount = forms.IntegerField(label=_("How much more"), min_value=1, max_value=720, initial=1)
     unit = forms.ChoiceField(label=_("Unit"), choices=Unit.choices, widget=QuickSelect)
-    reason = NoteField(label=_("Reason"), help_text=_("The reporter is told when it is approved."))
+    reason = NoteField(label=_("Reason"), help_text=REPORTER_IS_TOLD)
 
     def prepare(self) -> None:
         self.initial["unit"] = Unit.WORKING_DAYS
@@ -481,7 +493,7 @@ class SuspendForm(ActionForm):
     passed = ("until", "reason")
     hint = _("All clocks stop until then, and run on by themselves afterwards.")
     until = MomentField(label=_("Until"))
-    reason = NoteField(label=_("Reason"), help_text=_("The reporter reads this."))
+    reason = NoteField(label=_("Reason"), help_text=READ_BY_REPORTER)
 
 
 class WhistleForm(ActionForm):
@@ -601,12 +613,14 @@ class VerifyPassForm(ActionForm):
         label=_("What the check found"),
         required=False,
         rows=2,
-        help_text=_("The reporter reads this."),
+        help_text=READ_BY_REPORTER,
     )
     photos = PhotosField(label=_("Photos"), required=False)
     needless = forms.BooleanField(label=_("The whistle was not needed"), required=False)
 
     def prepare(self) -> None:
+        if self.incident.parent_id:
+            self.hint = _("The task is closed then.")
         judges = self.actor.scope.holds(Role.COMMAND, [self.incident.county_id])
         if self.incident.tier != Tier.WHISTLE or not judges:
             del self.fields["needless"]

@@ -305,3 +305,19 @@ def test_an_overdue_task_climbs_by_itself_and_its_owner_is_told(world, whole):
     told = Notice.objects.filter(incident=task)
     assert told.filter(kind="overdue", area=world.grid).exists()
     assert told.filter(kind="escalate", role=Role.GRID_CHIEF).exists()
+
+
+def test_no_form_of_a_task_speaks_of_a_reporter(world, whole):
+    """Nobody reported a task and nobody rates it: whoever gave it reads the answer."""
+    (task,) = give(world, whole)
+    handling.accept(incident_id=task.pk, actor=actor(world.worker))
+    there = f"/incidents/{task.tracking_code}"
+    for path in ("/", "/do/respond/", "/do/request_extension/"):
+        assert "上报人可见" not in as_(world.worker).get(there + path).content.decode()
+    page = as_(world.worker).get(there + "/do/respond/").content.decode()
+    assert "交办人可见" in page
+    assert "上报时间" not in page
+    handling.respond(incident_id=task.pk, actor=actor(world.worker), result="已清运")
+    check = as_(world.city_handler).get(there + "/do/verify_pass/").content.decode()
+    assert "该子任务即办结" in check
+    assert "请上报人评价" not in check
