@@ -30,6 +30,7 @@ from _services import Services  # noqa: E402
 django.setup()
 
 from benchmarks import (  # noqa: E402
+    articles,
     audit,
     county,
     cpu,
@@ -54,6 +55,7 @@ ROWS = (
     "transition",
     "dashboard",
     "search",
+    "articles",
     "roster",
     "coverage",
     "point",
@@ -280,6 +282,7 @@ def measure(wanted: list[str], options: argparse.Namespace, facts: dict[str, Any
             "transition": rows.transition,
             "dashboard": rows.dashboard,
             "search": search.measure_search,
+            "articles": articles.measure_articles,
             "roster": roster.roster,
             "coverage": territory.measure_coverage,
             "point": territory.point,

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import pytest
 from django.urls import reverse
 
-from benchmarks import county, report, search
+from benchmarks import articles, county, report, search
 from benchmarks.load import summary
 from core.models import Timer
 from grids.models import Posting, Role
 from grids.queries import Scope
-from incidents.models import Event, Incident, StageClock
+from incidents.models import Article, Event, Incident, StageClock
 from incidents.queries.queue import queue_page, read_filters
 
 SMALL = {"towns": 4, "urban_towns": 1, "villages": 14, "rural": 45, "community": 6,
@@ -74,6 +74,16 @@ def test_the_row_of_search_finds_cases_by_words(small_past):
     [row] = search.measure_search(bench)
     assert bench.results["search"]["words"]
     assert row[0].startswith("search, ")
+
+
+def test_the_row_of_articles_finds_some_and_leaves_none_behind(small_past, monkeypatch):
+    monkeypatch.setattr(articles, "ARTICLES", 600)
+    shipped = Article.objects.count()
+    bench = SimpleNamespace(results={})
+    rows = articles.measure_articles(bench)
+    assert bench.results["articles filled"]["articles"] == shipped + 600
+    assert [row[0].startswith("articles that fit ") for row in rows] == [True, True]
+    assert Article.objects.count() == shipped
 
 
 def test_a_summary_counts_refusals_and_tells_the_tail():
