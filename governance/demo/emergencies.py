@@ -81,12 +81,11 @@ def _split(grid: Area, worker: User) -> None:
         area=grid,
     )
     whole, _new = report(sent)
-    step = {"incident_id": whole.pk}
-    dispatching.triage(**step, actor=command, category=category, send=False)
-    dispatching.dispatch(**step, actor=command, department=department)
-    handling.accept(**step, actor=handler)
+    dispatching.triage(incident_id=whole.pk, actor=command, category=category, send=False)
+    dispatching.dispatch(incident_id=whole.pk, actor=command, department=department)
+    handling.accept(incident_id=whole.pk, actor=handler)
     looked, answered, _waits, begun = splitting.split(
-        **step,
+        incident_id=whole.pk,
         actor=handler,
         tasks=[
             Task("现场拍照取证，划定清理范围", 4, "working_hours", department=department),
