@@ -39,7 +39,7 @@ from incidents.workflow import RESIDENT, Actor
 # Letters and digits nobody mistakes for one another when reading aloud.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TEXT_LIMIT = 5000
-# Levels that say too little of where something is to be looked for by its words.
+# Too wide to say where something is: the words are looked at as well.
 _WIDE = frozenset({Level.COUNTY, Level.TOWN})
 
 
