@@ -26,9 +26,9 @@ KEYWORD_SHARE = 0.4
 OTHER_CATEGORY = 0.7
 # Up to so many articles every word of the question is looked for; of more the rarest words are,
 # until they have found so many. Words that most articles hold find half the knowledge base.
-FEW, MOST_FOUND = 500, 3_000
+FEW, MOST_FOUND = 500, 5_000
 # Of those found, best first: so many are looked at for keywords, so many compared word by word.
-LOOKED_AT, COMPARED = 400, 60
+LOOKED_AT, COMPARED = 500, 60
 # How common words are is known from so many articles, and asked anew after so many seconds.
 SAMPLE, SAMPLE_KEPT = 2_000, 300
 
@@ -157,10 +157,15 @@ def _weights(
     return weight
 
 
+_KEYWORDS = "SELECT id, keywords FROM incidents_article WHERE id = ANY(%s::bigint[])"
+
+
 def _best(worth: Mapping[int, float], whole: float, text: str) -> list[int]:
     """Return the ids worth comparing: by the words that found them, and their keywords."""
     likely = nlargest(LOOKED_AT, worth, key=lambda pk: (worth[pk], -pk))
-    rows = Article.objects.filter(pk__in=likely).values_list("pk", "keywords")
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYWORDS, [likely])
+        rows = cursor.fetchall()
     score = {pk: _mix(worth[pk] / (whole * TITLE_WEIGHT), words, text) for pk, words in rows}
     return nlargest(COMPARED, score, key=lambda pk: (score[pk], -pk))
 
