@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from core.audit_words import is_named, subject_types
 from core.kept import forget_remembered
 from core.models import AuditEntry
+from incidents.queries import case, desks
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -39,10 +40,15 @@ CHROMIUM_FLAGS = [
 
 
 @pytest.fixture(autouse=True)
-def clean_surroundings(settings: Any, tmp_path: Path) -> None:
-    """Every test starts with an empty cache (rate limits, sessions) and no uploads."""
+def clean_surroundings(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts with an empty cache (rate limits, sessions) and no uploads.
+
+    What pages count every few seconds is counted once in a test, however slow the machine is.
+    """
     cache.clear()
     forget_remembered()
+    monkeypatch.setattr(case, "UNREAD_KEPT", 600)
+    monkeypatch.setattr(desks, "COUNTS_KEPT", 600)
     settings.MEDIA_ROOT = tmp_path / "media"
 
 

@@ -200,7 +200,7 @@ def test_the_list_costs_the_same_however_many_acts(county, keeper, django_assert
     client = client_of(keeper)
     merging(county, keeper)
     client.get(reverse("reorganise"))
-    with django_assert_num_queries(4) as few:
+    with django_assert_num_queries(3) as few:
         client.get(reverse("reorganise"))
     for _n in range(3):
         merging(county, keeper)
