@@ -369,6 +369,12 @@ class Incident(models.Model):
                 name="open_by_county",
                 condition=Q(ended_at__isnull=True),
             ),
+            # Open work of a whole county in order of arrival: too much of it to pick from.
+            models.Index(
+                fields=["county", "-reported_at", "-id"],
+                name="open_county_new",
+                condition=Q(ended_at__isnull=True),
+            ),
             models.Index(
                 fields=["town", "due_at", "id"],
                 name="open_by_town",
@@ -404,6 +410,7 @@ class Incident(models.Model):
             models.Index(
                 fields=["county", "town", "state"],
                 name="open_overdue",
+                include=["parent"],
                 condition=Q(ended_at__isnull=True, overdue_at__isnull=False),
             ),
             models.Index(
