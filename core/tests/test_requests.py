@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
+from redis.exceptions import BusyLoadingError
 
 from core import htmx, logging
 from core.errors import (
@@ -44,6 +45,10 @@ def database_gone(request):
     raise OperationalError("the connection is closed")
 
 
+def cache_coming_up(request):
+    raise BusyLoadingError("Redis is loading the dataset in memory")
+
+
 def missing(request):
     raise Http404
 
@@ -60,6 +65,7 @@ routes = [
     path("refuse/<str:name>/", refuse),
     path("broken/", broken),
     path("gone/", database_gone),
+    path("coming-up/", cache_coming_up),
     path("missing/", missing),
     path("id/", show_id),
     path("fragment/", fragment),
@@ -137,9 +143,10 @@ def test_a_crash_tells_nothing_but_its_number(prefix):
     assert response.headers["X-Request-ID"] in response.content.decode()
 
 
+@pytest.mark.parametrize("what", ["gone", "coming-up"])
 @pytest.mark.parametrize("prefix", ["/", "/api/v1/"])
-def test_a_lost_database_asks_to_come_back_and_is_no_crash(prefix):
-    response = Client(raise_request_exception=False).get(f"{prefix}gone/")
+def test_a_lost_database_or_cache_asks_to_come_back_and_is_no_crash(prefix, what):
+    response = Client(raise_request_exception=False).get(f"{prefix}{what}/")
     assert response.status_code == 503
     assert "请稍后再试" in response.content.decode()
 

@@ -13,12 +13,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import requires_csrf_token
+from redis import exceptions as redis
 
 from core import logging
 from core.errors import GeshiError, Invalid, TooMany
 from core.htmx import wants_partial
 
 logger = getLogger(__name__)
+
+# What speaks of a database or a cache that is away or just coming up.
+AWAY = (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError)
 
 
 def refusal(request: HttpRequest, error: GeshiError) -> HttpResponse:
@@ -69,11 +73,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 @requires_csrf_token
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: our fault; 503 while there is no database to ask. The page stands alone, because what
-    it would extend may be broken.
+    """500: our fault; 503 while there is no database or cache to ask. The page stands alone,
+    because what it would extend may be broken.
     """
     status, code, message = 500, "server_error", _("Something went wrong")
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+    if isinstance(sys.exc_info()[1], AWAY):
         message = _("The system is restarting or very busy. Please try again in a moment.")
         status, code = 503, "unavailable"
     try:
